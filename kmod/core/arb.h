@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The arbiter: which thread (M) owns which processor (P), and who is parked.
+ *
+ * The same code decides inside kgo.ko for every open of /dev/kgo and for the
+ * kernel's own goroutines, and inside libkgo where the device is missing.
+ * What differs is who calls arb_block(): the kernel at the very moment that a
+ * thread goes to sleep, a monitor thread some time later.
+ *
+ * Ownership of a P is one 64-bit word, changed by compare-and-swap only:
+ *
+ *                   arb_acquire, arb_wake, arb_park
+ *        +--------------------------------------------+
+ *        |                                            v
+ *      IDLE <------- arb_release, arb_park ------ RUNNING(m)
+ *        ^                                          |    ^
+ *        |                              arb_block   |    | arb_unblock: same m
+ *        |                                          v    | arb_handoff: other m
+ *        +-------- arb_leave ------------------- BLOCKED(m)
+ *
+ *   IDLE        nobody owns it
+ *   RUNNING(m)  m owns it and may touch the P's record
+ *   BLOCKED(m)  m owned it when it went to sleep outside the runtime; whoever
+ *               moves the word to RUNNING owns it, m included
+ *
+ * The sequence number in the word changes with every move, so that a hand-off
+ * that was planned for one sleep never takes the P of a later one.
+ *
+ * Locking: the lists and the give slots are under arb->lock.  arb_block() and
+ * arb_unblock() take no lock: they are called from the scheduler of the kernel.
+ */
+#ifndef KGO_CORE_ARB_H
+#define KGO_CORE_ARB_H
+
+#include "port.h"
+#include "list.h"
+
+#define ARB_IDLE	0U
+#define ARB_RUNNING	1U
+#define ARB_BLOCKED	2U
+
+/* Where an M is, arb_m.mode */
+#define ARB_OUT		0U	/* not parked */
+#define ARB_WANT	1U	/* on arb->want */
+#define ARB_SPARE	2U	/* on arb->spare */
+#define ARB_BOUND	3U	/* on no list; granted by a give only */
+#define ARB_GONE	4U	/* it has left; nothing can be given to it */
+
+/*
+ * One M as the arbiter sees it.  Legend:
+ *   S: written by the M itself, or by another thread while it is parked and
+ *      arb->lock is held
+ *   L: arb->lock
+ *   C: constant
+ */
+struct arb_m {
+	struct kgo_list	link;		/* L: in arb->want or arb->spare */
+	u32		index;		/* C */
+	u32		mode;		/* L: ARB_OUT ... */
+	u32		p;		/* S: P owned, or KGO_NONE */
+	u32		last_p;		/* S: P it owned before, or KGO_NONE */
+	u32		given;		/* L: P given before it parked */
+	u32		result;		/* L: KGO_ENTER_R_* of the last grant */
+	u64		block_word;	/* S: P word that arb_block() left */
+};
+
+struct arb {
+	kgo_lock_t		lock;
+	struct kgo_list		spare;		/* L: newest first */
+	struct kgo_list		want;		/* L: oldest first */
+	u32			nr_parked;	/* L, read without: spare + want */
+	u32			nr_ps;		/* C */
+	u64			*word;		/* one P word per P */
+	struct kgo_rdesc	*r;		/* C: hints are shared with the runtime */
+	char			*pdesc;		/* C: P records, KGO_P_STRIDE apart */
+	/* C: wakes a granted M; arb_port_grant() unless set before arb_init(). */
+	void			(*grant)(struct arb *arb, struct arb_m *am);
+	u64			handoffs;	/* L: blocked P granted to another M */
+	u64			grants;		/* L: all grants to parked Ms */
+};
+
+static inline u32 arb_word_state(u64 word)
+{
+	return word & 3;
+}
+
+/* The M of a RUNNING or BLOCKED word. */
+static inline u32 arb_word_m(u64 word)
+{
+	return (u32)word >> 2;
+}
+
+int arb_init(struct arb *arb, u32 nr_ps, struct kgo_rdesc *r, void *pdesc);
+void arb_destroy(struct arb *arb);
+void arb_m_init(struct arb_m *am, u32 index);
+
+bool arb_block(struct arb *arb, struct arb_m *am);
+bool arb_unblock(struct arb *arb, struct arb_m *am);
+bool arb_handoff(struct arb *arb, struct arb_m *am);
+
+int arb_acquire(struct arb *arb, struct arb_m *am);
+int arb_release(struct arb *arb, struct arb_m *am, struct arb_m *target);
+int arb_wake(struct arb *arb);
+int arb_park(struct arb *arb, struct arb_m *am, u32 op, struct arb_m *target);
+bool arb_granted(struct arb *arb, struct arb_m *am);
+void arb_unpark(struct arb *arb, struct arb_m *am);
+void arb_leave(struct arb *arb, struct arb_m *am);
+
+bool arb_p_has_work(struct arb *arb, u32 p);
+
+/**
+ * arb_port_grant() - A parked M was granted a P: wake its thread
+ *
+ * Supplied by whoever owns the arbiter.  am->p and am->mode (ARB_OUT) are set.
+ * CONTEXT: arb->lock held, perhaps in hard interrupt; must not sleep.
+ */
+void arb_port_grant(struct arb *arb, struct arb_m *am);
+
+#endif

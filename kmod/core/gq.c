@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Queues of goroutines, linked by index through kgo_g.next, and queues of such
+ * queues.
+ *
+ * A goroutine is in at most one of them.  No locking of their own.
+ */
+#include "core.h"
+
+/* At the end. */
+void kgo_gq_push(struct kgo_gq *q, struct kgo_g *g)
+{
+	g->next = KGO_NO_G;
+	if (q->tail)
+		port_g(q->tail)->next = g->index;
+	else
+		q->head = g->index;
+	q->tail = g->index;
+	port_store(&q->n, q->n + 1);
+}
+
+/* At the front: free lists are stacks, for warm caches. */
+void kgo_gq_push_front(struct kgo_gq *q, struct kgo_g *g)
+{
+	g->next = q->head;
+	if (!q->head)
+		q->tail = g->index;
+	q->head = g->index;
+	port_store(&q->n, q->n + 1);
+}
+
+/* From the front, or NULL. */
+struct kgo_g *kgo_gq_pop(struct kgo_gq *q)
+{
+	struct kgo_g *g;
+
+	if (!q->head)
+		return NULL;
+	g = port_g(q->head);
+	q->head = g->next;
+	if (!q->head)
+		q->tail = KGO_NO_G;
+	g->next = KGO_NO_G;
+	port_store(&q->n, q->n - 1);
+	return g;
+}
+
+/* Add @q as a batch; it is empty then. */
+void kgo_batches_put(struct kgo_batches *b, struct kgo_gq *q)
+{
+	struct kgo_g *first;
+
+	if (!q->head)
+		return;
+	first = port_g(q->head);
+	first->batch_next = KGO_NO_G;
+	first->batch_n = q->n;
+	if (b->tail)
+		port_g(b->tail)->batch_next = q->head;
+	else
+		b->head = q->head;
+	b->tail = q->head;
+	port_store(&b->n, b->n + q->n);
+	q->head = KGO_NO_G;
+	q->tail = KGO_NO_G;
+	q->n = 0;
+}
+
+/*
+ * Take the oldest batch, or the first goroutine of it.  What is returned may
+ * be popped from, no more: its tail is not known.
+ */
+struct kgo_gq kgo_batches_get(struct kgo_batches *b, bool one)
+{
+	struct kgo_gq q = { 0 };
+	struct kgo_g *first, *second;
+
+	if (!b->head)
+		return q;
+	first = port_g(b->head);
+	q.head = first->index;
+	q.n = first->batch_n;
+	if (one && q.n > 1) {
+		second = port_g(first->next);
+		second->batch_next = first->batch_next;
+		second->batch_n = q.n - 1;
+		if (b->tail == b->head)
+			b->tail = second->index;
+		b->head = second->index;
+		first->next = KGO_NO_G;
+		q.n = 1;
+	} else {
+		b->head = first->batch_next;
+		if (!b->head)
+			b->tail = KGO_NO_G;
+	}
+	port_store(&b->n, b->n - q.n);
+	return q;
+}

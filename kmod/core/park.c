@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Parking and readying: the two halves of every wait.
+ *
+ * A goroutine that waits first puts itself, under the lock of what it waits
+ * for, where its waker will find it, then parks; the scheduler drops the lock
+ * once the goroutine is off its stack and WAITING.  So a waker that holds the
+ * lock never sees one that is only about to wait.
+ */
+#include "core.h"
+
+#define RETRY_NS	10000000ULL
+
+static void set_waiting(struct kgo_g *g, u16 reason)
+{
+	port_store(&g->d.reason, reason);
+	port_store(&g->d.wait_since, port_now_coarse());
+}
+
+/*
+ * A bound goroutine waits on its own stack until its M is given a P.  If no
+ * spare M is there to run the others, and none can be started just now, that
+ * is tried again from time to time.
+ */
+static void bound_wait(struct kgo_m *m, struct kgo_g *g)
+{
+	struct kgo_p *p;
+	u64 deadline;
+
+	do {
+		deadline = kgo_ensure_spare(m) ? 0 : port_now() + RETRY_NS;
+		port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, deadline);
+	} while (!kgo_m_has_p(m));
+	p = kgo_m_p(m);
+	port_store(&g->d.p, p->index);
+	port_store(&p->d.schedtick, p->d.schedtick + 1);
+	kgo_g_set_state(g, KGO_G_RUNNABLE, KGO_G_RUNNING);
+}
+
+/**
+ * kgo_park() - Wait until somebody calls kgo_ready() for this goroutine
+ * @m: from kgo_enter_sched()
+ * @reason: enum kgo_wait_reason, what the tables show
+ * @unlock: lock to drop once it waits, or NULL
+ *
+ * CONTEXT: a goroutine, with in_sched set and no lock held but @unlock.
+ * Returns with in_sched set, perhaps on another M, and with a P.
+ */
+void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
+{
+	struct kgo_g *g = m->curg;
+
+	set_waiting(g, reason);
+	if (g->bound) {
+		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_WAITING);
+		if (unlock)
+			port_unlock(unlock);
+		bound_wait(m, g);
+		return;
+	}
+	m->post_lock = unlock;
+	kgo_leave(m, KGO_POST_PARK);
+}
+
+/**
+ * kgo_ready() - Let a parked goroutine run
+ * @g: WAITING; the caller is its one waker
+ *
+ * It runs next on the caller's P.
+ * CONTEXT: an M with in_sched set, or a thread that is no M; no lock held.
+ */
+void kgo_ready(struct kgo_g *g)
+{
+	struct kgo_m *m = port_self();
+	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
+
+	kgo_g_set_state(g, KGO_G_WAITING, KGO_G_RUNNABLE);
+	if (p)
+		kgo_runq_put(p, g, true);
+	else
+		kgo_globq_put(g);
+	kgo_wakep(m);
+}
+
+static void yield_to_others(struct kgo_m *m)
+{
+	struct kgo_g *g = m->curg;
+
+	if (g->bound) {
+		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_RUNNABLE);
+		kgo_globq_put(g);
+		bound_wait(m, g);
+		return;
+	}
+	kgo_leave(m, KGO_POST_YIELD);
+}
+
+void kgo_yield(void)
+{
+	struct kgo_rdesc *r = kgo_rt.r;
+	struct kgo_m *m = kgo_enter_sched();
+	struct kgo_p *p = kgo_m_p(m);
+
+	if (!kgo_runq_empty(p) || port_load(&r->gq_len) ||
+	    port_load(&p->d.timer_when) || port_load(&r->nr_want))
+		yield_to_others(m);
+	kgo_leave_sched();
+}
+
+/*
+ * The slow half of kgo_enter_sched(): the caller's M lost its P while it was
+ * blocked.  Take one that is free; else the goroutine queues up with all
+ * others and its M becomes a spare, as in Go's exitsyscall0.  A bound one
+ * cannot leave its M, which then waits for a P.
+ */
+struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
+{
+	struct kgo_g *g;
+
+	if (!m || !m->curg) {
+		port_throw("call that needs a goroutine, made outside of one");
+		return m;
+	}
+	if (port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0) >= 0)
+		return m;
+	g = m->curg;
+	if (g->bound) {
+		while (!kgo_m_has_p(m))
+			port_enter(m, KGO_ENTER_PARK_WANT, 0, 0, 0);
+		return m;
+	}
+	kgo_leave(m, KGO_POST_YIELD);
+	return port_self();
+}
+
+unsigned long long kgo_goid(void)
+{
+	struct kgo_m *m = port_self();
+
+	return m && m->curg ? m->curg->d.goid : 0;
+}
+
+unsigned long long kgo_num_goroutine(void)
+{
+	u64 n = port_load(&kgo_rt.ext_spawned) - port_load(&kgo_rt.ext_exited);
+	u32 i;
+
+	for (i = 0; i < kgo_rt.nr_ps; i++) {
+		n += port_load(&kgo_p_at(i)->d.spawned);
+		n -= port_load(&kgo_p_at(i)->d.exited);
+	}
+	return n;
+}
+
+int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
+	      const struct kgo_attr *attr)
+{
+	struct kgo_m *m = port_self();
+	struct kgo_g *g;
+	int ret;
+
+	if (!fn || (attr && (attr->flags || attr->reserved)))
+		return -EINVAL;
+	if (!kgo_rt.r)
+		return -ESRCH;
+	if (m && m->curg)
+		m = kgo_enter_sched();
+	else
+		m = NULL;
+	ret = kgo_g_new(m, &g, fn, arg, attr ? attr->stack_size : 0, site);
+	if (!ret)
+		kgo_start(m, g);
+	if (m)
+		kgo_leave_sched();
+	return ret;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The seam between the runtime and the world that it runs in.
+ *
+ * The core is freestanding C.  All it knows of a world is what stands here,
+ * and each port (kernel, user space, simulator) supplies exactly this.  This
+ * is the only file of the core that asks which world it is in.
+ *
+ * A port's header supplies, before anything of the core is seen:
+ *
+ *   u8 u16 u32 u64 s64 bool size_t NULL, memcpy memset, E* error numbers,
+ *   container_of, likely, unlikely, static_assert
+ *   kgo_lock_t		a lock; all-zero is not necessarily initialised
+ *
+ * Atomics.  The core has no other shared accesses, so that the simulator can
+ * take a scheduling decision at each of them:
+ *
+ *   port_load(p)		no tearing, no order
+ *   port_store(p, v)		no tearing, no order
+ *   port_load_acquire(p)	what is after it stays after it
+ *   port_store_release(p, v)	what is before it stays before it
+ *   port_cas(p, old, new)	true if *p was old and is now new; full barrier
+ *				if it succeeds
+ *   port_xchg(p, v)		full barrier
+ *   port_add(p, v)		returns the new value; full barrier
+ *   port_mb()			full barrier; each use names its pair
+ *   port_barrier()		compiler barrier: orders this thread's accesses
+ *				against its own blocking and signals only
+ *   port_relax()		in a spin loop
+ */
+#ifndef KGO_CORE_PORT_H
+#define KGO_CORE_PORT_H
+
+#ifdef __KERNEL__
+#include "../port_kernel.h"
+#elif defined(KGO_SIM)
+#include "port_sim.h"
+#else
+#include "port_user.h"
+#endif
+
+#include <linux/kgo.h>
+
+struct kgo_m;
+struct kgo_g;
+
+/**
+ * port_now() - The clock of timers, deadlines and wait-since
+ *
+ * CONTEXT: any.  Return: CLOCK_MONOTONIC in nanoseconds.
+ */
+u64 port_now(void);
+
+/**
+ * port_now_coarse() - The same clock, cheaper and up to a tick behind
+ *
+ * CONTEXT: any.
+ */
+u64 port_now_coarse(void);
+
+/**
+ * port_pause() - Let some microseconds pass, asleep if possible
+ *
+ * CONTEXT: may sleep, no lock held.
+ */
+void port_pause(void);
+
+/**
+ * port_seed() - A number that differs from thread to thread
+ *
+ * Seeds the per-M generators for steal order.  CONTEXT: any.
+ */
+u64 port_seed(void);
+
+/**
+ * port_self() - The calling thread's M, or NULL if it is none
+ *
+ * Reads the thread's own state afresh in every call: a goroutine may have
+ * moved since the last one, and a compiler that caches thread-local addresses
+ * across a park must not be believed.  CONTEXT: any.
+ */
+struct kgo_m *port_self(void);
+
+/*
+ * Locks.  Held for a bounded number of instructions, never over anything that
+ * can block, and only with in_sched set when the caller is an M.  A port whose
+ * threads can be preempted while they hold one must not let the others spin
+ * without bound.  In the kernel they also exclude interrupts.
+ */
+void port_lock_init(kgo_lock_t *lock);
+void port_lock(kgo_lock_t *lock);
+void port_unlock(kgo_lock_t *lock);
+/* Throws unless the lock is held, where the port can tell. */
+void port_assert_held(kgo_lock_t *lock);
+
+/**
+ * port_alloc() - Zeroed memory
+ *
+ * CONTEXT: may sleep; no lock held.  Return: NULL if there is none.
+ */
+void *port_alloc(size_t size);
+void port_free(void *ptr);
+
+/**
+ * port_g() - Descriptor of an index that port_g_grow() has made usable
+ *
+ * CONTEXT: any, never fails.
+ */
+static inline struct kgo_g *port_g(u32 index);
+
+/**
+ * port_g_grow() - Make the descriptors of [first, first + n) usable, zeroed
+ *
+ * CONTEXT: may sleep, no lock held.  Return: 0 or -ENOMEM.
+ */
+int port_g_grow(u32 first, u32 n);
+
+/**
+ * port_stack_alloc() - Give a goroutine a stack
+ * @g: its descriptor; stack_lo and stack_hi are filled in
+ * @size: bytes wanted; 0 for the default
+ *
+ * A port whose goroutines run on their M's stack does nothing.
+ * CONTEXT: may sleep, no lock held.  Return: 0 or -ENOMEM, -EINVAL.
+ */
+int port_stack_alloc(struct kgo_g *g, size_t size);
+
+/**
+ * port_stack_free() - Take the stack back
+ *
+ * CONTEXT: as port_stack_alloc().  The goroutine is dead.
+ */
+void port_stack_free(struct kgo_g *g);
+
+/**
+ * port_g_init() - Prepare a goroutine so that its first port_run() calls
+ * kgo_g_entry() on its stack
+ *
+ * CONTEXT: any.
+ */
+void port_g_init(struct kgo_g *g);
+
+/**
+ * port_run() - Run a goroutine until it comes back by port_back()
+ *
+ * Called on the M's own stack.  Where goroutines are bound to their M (kernel)
+ * it is a call of kgo_g_entry(), which returns when the goroutine ends.
+ */
+void port_run(struct kgo_m *m, struct kgo_g *g);
+
+/**
+ * port_back() - From a goroutine to its M's scheduler, which returns from
+ * port_run()
+ *
+ * Returns when the goroutine is run again, perhaps by another thread.  Where
+ * goroutines are bound to their M it is called only at a goroutine's end, and
+ * returns at once.
+ */
+void port_back(struct kgo_m *m, struct kgo_g *g);
+
+/**
+ * port_switch() - From a goroutine straight to another one
+ * @m: the M that they are on
+ * @from: running until now; m->post says whether it will run again
+ * @to: dequeued, not bound
+ *
+ * Returns when @from is run again, perhaps by another thread.  Never called
+ * where goroutines are bound to their M.
+ */
+void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to);
+
+/**
+ * port_enter() - Ask the arbiter; the operations of /dev/kgo's ENTER
+ * @m: the calling thread's M, or NULL with %KGO_ENTER_WAKE
+ * @op: enum kgo_enter_op
+ * @flags: KGO_ENTER_F_*
+ * @target: index of the M of %KGO_ENTER_F_GIVE
+ * @deadline: CLOCK_MONOTONIC ns, or 0
+ *
+ * m->d.p says what the thread owns afterwards.  A full barrier.
+ * CONTEXT: the PARK operations sleep, no lock held.
+ * Return: KGO_ENTER_R_* or -errno as documented there; never -EINTR: a parked
+ * thread whose wait is cut short is parked again by the port.  -ESHUTDOWN from
+ * PARK_SPARE: the runtime ends, the thread owns no P and is to end too.
+ */
+int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline);
+
+/**
+ * port_m_start() - Start one more thread, which ends up in kgo_m_main()
+ *
+ * CONTEXT: may sleep, may block in the caller's in_sched state only if that
+ * is clear.  Return: 0 or -EAGAIN, -ENOMEM, -EUSERS.
+ */
+int port_m_start(void);
+
+/**
+ * port_panic() - A goroutine did what Go panics about
+ *
+ * A program prints the message and the goroutine and ends with status 2.  The
+ * kernel logs it once per call site and goes on, so that the caller must
+ * return an error afterwards.
+ */
+void port_panic(const char *msg);
+
+/**
+ * port_throw() - An invariant of the runtime is broken; nothing can go on
+ *
+ * A program ends by abort().  The kernel warns, and the runtime is stopped.
+ */
+void port_throw(const char *msg);
+
+#endif

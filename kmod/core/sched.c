@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The scheduler: what an M does while it is not in a goroutine.
+ *
+ * An M that owns a P runs goroutines from the P's queue, then from the global
+ * queue, then stolen ones.  One that finds nothing gives the P to the arbiter
+ * and parks as spare.
+ *
+ * Waking is throttled as in Go.  At most one wake-up is under way at a time:
+ * whoever makes work wakes a spare M only if a P is available and no M is
+ * "spinning" (owns a P and looks for work).  A spinning M that finds work
+ * wakes the next one before it runs it.  So that no work is ever forgotten:
+ *
+ *   who makes work			who stops looking
+ *   --------------			-----------------
+ *   queue it				nr_spinning - 1, P idle, listed as spare
+ *   full barrier			full barrier
+ *   read nr_spinning, nr_avail		read the queues again (arb_park)
+ *
+ * Rejected, as in Go: a central queue (does not scale); a hand-off of the P at
+ * every readied goroutine (thread switches for nothing); waking an M for each
+ * (parks again at once, most of the time).
+ *
+ * Goroutines that are bound to an M (LockOSThread, and all in the kernel) are
+ * queued like others.  The M that dequeues one gives its P to that M and parks.
+ */
+#include "core.h"
+
+#define FAIR_TICK	61U	/* look at the global queue first, this often */
+#define SPARE_NS	5000000000ULL	/* a surplus spare M ends after this */
+#define RETRY_NS	1000000ULL	/* timers are due and every P is busy */
+#define NAP_AFTER	8U	/* fruitless wake-ups */
+#define NAP_NS		25000ULL
+#define NAP_GROWS	3U	/* doublings */
+
+/* Keep so many spare Ms, however long they were idle. */
+static u32 spare_floor(void)
+{
+	return kgo_rt.nr_ps + 2;
+}
+
+/**
+ * kgo_wakep() - There is new work: see that somebody looks for it
+ * @m: the calling M with in_sched set, or NULL
+ *
+ * The work was queued with a full barrier after it.
+ * CONTEXT: no lock held; does not sleep.
+ */
+void kgo_wakep(struct kgo_m *m)
+{
+	struct kgo_rdesc *r = kgo_rt.r;
+
+	for (;;) {
+		if (!port_load(&r->nr_avail) || port_load(&r->nr_spinning))
+			return;
+		if (!port_cas(&r->nr_spinning, 0, 1))
+			return;
+		if (port_enter(m, KGO_ENTER_WAKE, 0, 0, 0) == KGO_ENTER_R_WAKE)
+			return;	/* it has our spinning role */
+		/*
+		 * Nobody was parked, or no P was left.  Somebody who parked
+		 * meanwhile saw us spinning and did not look: try again.
+		 */
+		port_add(&r->nr_spinning, -1U);
+		if (!port_load(&r->nr_spare))
+			return;
+	}
+}
+
+/* Stop looking.  A full barrier if it was. */
+static bool stop_spinning(struct kgo_m *m)
+{
+	if (!m->spinning)
+		return false;
+	m->spinning = false;
+	port_add(&kgo_rt.r->nr_spinning, -1U);
+	return true;
+}
+
+/*
+ * When goroutines hand each other work and stay on one P, each hand-over finds
+ * an idle P and nobody looking, and would wake a spare M to find nothing.
+ * After a few such wake-ups the M keeps its spinning role while it naps, so
+ * that nobody is woken, and looks again a little later, as long as goroutines
+ * are switched at all.  What Go's thieves do by usleep(3), for longer and off
+ * the CPU.  Returns how long to nap, or 0.
+ */
+static u64 nap_ns(struct kgo_m *m)
+{
+	u32 ticks = 0, i;
+
+	if (!m->spinning)
+		return 0;
+	for (i = 0; i < kgo_rt.nr_ps; i++)
+		ticks += port_load(&kgo_p_at(i)->d.schedtick);
+	if (port_add(&kgo_rt.fruitless, 1) < NAP_AFTER ||
+	    ticks == m->seen_ticks) {
+		m->naps = 0;
+		m->seen_ticks = ticks - 1;
+		return 0;
+	}
+	m->seen_ticks = ticks;
+	if (m->naps < NAP_GROWS)
+		m->naps++;
+	return NAP_NS << m->naps;
+}
+
+/*
+ * Become the one that wakes up for the timers of Ps that nobody runs.  Returns
+ * the deadline, or 0 if there is no timer or somebody watches it already.
+ */
+static u64 keep_timers(struct kgo_m *m)
+{
+	struct kgo_rdesc *r = kgo_rt.r;
+	u64 first = kgo_timers_first();
+	u64 old = port_load(&r->keeper_when);
+
+	if (!first || (old && old <= first))
+		return 0;
+	if (!port_cas(&r->keeper_when, old, first))
+		return 0;
+	m->keeper = true;
+	return first;
+}
+
+/*
+ * Park as spare, the P to the arbiter or to the M of @give.  Returns false if
+ * this M has been of no use for long and should end.
+ */
+static bool park_spare(struct kgo_m *m, struct kgo_g *give)
+{
+	struct kgo_rdesc *r = kgo_rt.r;
+	u64 kept, deadline, now, nap;
+	int ret;
+
+	nap = give ? 0 : nap_ns(m);
+	if (!nap)
+		stop_spinning(m);
+	kept = keep_timers(m);
+	deadline = kept;
+	now = port_now();
+	if (!deadline)
+		deadline = now + SPARE_NS;
+	else if (deadline <= now && !kgo_m_has_p(m))
+		deadline = now + RETRY_NS;
+	if (nap && deadline > now + nap)
+		deadline = now + nap;
+
+	ret = port_enter(m, KGO_ENTER_PARK_SPARE, give ? KGO_ENTER_F_GIVE : 0,
+			 give ? give->bound->index : 0, deadline);
+	if (give && (ret == -ESRCH || ret == -EBUSY || ret == -EINVAL))
+		port_throw("the thread of a bound goroutine is gone");
+	m->fresh = true;
+	if (m->keeper) {
+		m->keeper = false;
+		port_cas(&r->keeper_when, kept, 0);
+	}
+	if (ret >= 0) {
+		/* The waker's spinning role, or still that of the nap. */
+		if (ret & KGO_ENTER_R_WAKE)
+			stop_spinning(m);
+		m->spinning |= ret & KGO_ENTER_R_WAKE;
+		return true;
+	}
+	if (ret == -ESHUTDOWN) {
+		stop_spinning(m);
+		return false;
+	}
+	return ret != -ETIME || kept || nap || port_load(&r->nr_spare) < spare_floor();
+}
+
+/* Is there anything that an M with another P could see to? */
+static bool more_to_do(void)
+{
+	struct kgo_rdesc *r = kgo_rt.r;
+	u64 keeper = port_load(&r->keeper_when), when;
+	u32 i;
+
+	if (port_load(&r->gq_len))
+		return true;
+	for (i = 0; i < kgo_rt.nr_ps; i++) {
+		struct kgo_p *p = kgo_p_at(i);
+
+		if (!kgo_runq_empty(p))
+			return true;
+		when = port_load(&p->d.timer_when);
+		if (when && (!keeper || keeper > when))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * An M comes from a park with a P and has found its first goroutine.  If it
+ * was not woken by kgo_wakep() it is nobody's successor, but the arbiter chose
+ * it for one reason of perhaps several, and it may have been the keeper: see
+ * that the rest is seen to.
+ */
+static void pass_on(struct kgo_m *m)
+{
+	m->fresh = false;
+	if (stop_spinning(m)) {
+		port_store(&kgo_rt.fruitless, 0);
+		kgo_wakep(m);
+	} else if (port_load(&kgo_rt.r->nr_avail) && more_to_do()) {
+		kgo_wakep(m);
+	}
+}
+
+/**
+ * kgo_ensure_spare() - See that an M is parked as spare
+ * @m: the calling M with in_sched set
+ *
+ * The M that takes the last spare's place starts another, before it does
+ * something that can block.
+ * CONTEXT: no lock held; may sleep, and may cost @m its P meanwhile.
+ * Return: false if there is none and none could be started.
+ */
+bool kgo_ensure_spare(struct kgo_m *m)
+{
+	bool ok = true;
+
+	if (likely(port_load(&kgo_rt.r->nr_spare)) ||
+	    port_load(&kgo_rt.nr_starting))
+		return true;
+	if (!port_cas(&kgo_rt.nr_starting, 0, 1))
+		return true;
+	/* A thread may be long in the making: the P may go meanwhile. */
+	port_barrier();
+	port_store(&m->d.in_sched, 0);
+	if (port_m_start()) {
+		port_store(&kgo_rt.nr_starting, 0);
+		ok = false;
+	}
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	return ok;
+}
+
+static struct kgo_g *steal(struct kgo_m *m, struct kgo_p *p)
+{
+	struct kgo_rdesc *r = kgo_rt.r;
+	struct kgo_g *g;
+	u32 round, i, at, step;
+
+	if (kgo_rt.nr_ps == 1)
+		return NULL;
+	if (!m->spinning) {
+		/* Half as many thieves as busy Ps are enough. */
+		if (2 * port_load(&r->nr_spinning) + port_load(&r->nr_avail) >=
+		    kgo_rt.nr_ps)
+			return NULL;
+		m->spinning = true;
+		port_add(&r->nr_spinning, 1);
+	}
+	for (round = 0; round < 4; round++) {
+		at = kgo_rand(m) % kgo_rt.nr_ps;
+		step = kgo_rt.steal_step[kgo_rand(m) % kgo_rt.nr_steal_steps];
+		for (i = 0; i < kgo_rt.nr_ps; i++) {
+			struct kgo_p *from = kgo_p_at(at);
+
+			at = (at + step) % kgo_rt.nr_ps;
+			if (from == p)
+				continue;
+			if (round == 3 && port_load(&from->d.timer_when) &&
+			    kgo_timers_run(from, port_now())) {
+				g = kgo_runq_get(p);
+				if (g)
+					return g;
+			}
+			g = kgo_runq_steal(p, from, round == 3);
+			if (g)
+				return g;
+		}
+	}
+	return NULL;
+}
+
+static struct kgo_g *find_here(struct kgo_m *m, struct kgo_p *p)
+{
+	struct kgo_rdesc *r = kgo_rt.r;
+	struct kgo_g *g;
+
+	if (unlikely(port_load(&p->d.timer_when)))
+		kgo_timers_run(p, port_now());
+
+	if (unlikely(p->d.schedtick % FAIR_TICK == 0) && port_load(&r->gq_len)) {
+		g = kgo_globq_get(p, true);
+		if (g)
+			return g;
+	}
+	g = kgo_runq_get(p);
+	if (g)
+		return g;
+	g = kgo_globq_get(p, false);
+	if (g)
+		return g;
+	return steal(m, p);
+}
+
+/*
+ * The next goroutine to run on this M, which owns a P then.  Parks until there
+ * is one.  NULL: this M should end.
+ */
+static struct kgo_g *find_runnable(struct kgo_m *m)
+{
+	struct kgo_p *p;
+	struct kgo_g *g;
+
+	for (;;) {
+		p = kgo_m_p(m);
+		if (!p && port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0) >= 0) {
+			p = kgo_m_p(m);
+			m->fresh = true;
+		}
+		if (!p) {
+			if (!park_spare(m, NULL))
+				return NULL;
+			continue;
+		}
+
+		if (unlikely(m->next)) {
+			g = m->next;
+			m->next = NULL;
+			goto found;
+		}
+
+		/* Those who want a P and are no goroutines to dequeue. */
+		if (unlikely(port_load(&kgo_rt.r->nr_want)) &&
+		    p->d.schedtick % FAIR_TICK == 0) {
+			port_store(&p->d.schedtick, p->d.schedtick + 1);
+			if (!park_spare(m, NULL))
+				return NULL;
+			continue;
+		}
+
+		g = find_here(m, p);
+		if (!g) {
+			if (!park_spare(m, NULL))
+				return NULL;
+			continue;
+		}
+
+		if (m->spinning || unlikely(m->fresh))
+			pass_on(m);
+found:
+		if (g->bound && g->bound != m) {
+			if (!park_spare(m, g))
+				return NULL;
+			continue;
+		}
+		return g;
+	}
+}
+
+/* Timers of this P must be watched while a goroutine runs, if a P is free. */
+static void watch_timers(struct kgo_m *m, struct kgo_p *p)
+{
+	u64 when = port_load(&p->d.timer_when);
+	u64 keeper;
+
+	if (likely(!when) || !port_load(&kgo_rt.r->nr_avail))
+		return;
+	keeper = port_load(&kgo_rt.r->keeper_when);
+	if (!keeper || keeper > when)
+		kgo_wakep(m);
+}
+
+/* @g is dequeued and goes on @p now. */
+static void set_running(struct kgo_m *m, struct kgo_p *p, struct kgo_g *g)
+{
+	m->curg = g;
+	port_store(&m->d.curg, g->index);
+	port_store(&g->d.m, m->index);
+	port_store(&g->d.p, p->index);
+	port_store(&p->d.schedtick, p->d.schedtick + 1);
+	kgo_g_set_state(g, KGO_G_RUNNABLE, KGO_G_RUNNING);
+}
+
+/*
+ * Do what the goroutine that ran here last wanted, now that nobody is on its
+ * stack.  The thread is the same; in_sched is set; the P may be another one
+ * than it had, or none.
+ */
+static void settle(struct kgo_m *m)
+{
+	struct kgo_g *g = m->prev;
+	struct kgo_p *p;
+	kgo_lock_t *lock;
+	u8 post = m->post;
+
+	m->post = KGO_POST_NONE;
+	switch (post) {
+	case KGO_POST_NONE:
+		break;
+	case KGO_POST_PARK:
+		lock = m->post_lock;
+		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_WAITING);
+		/* From here on somebody else may run it. */
+		if (lock)
+			port_unlock(lock);
+		break;
+	case KGO_POST_YIELD:
+		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_RUNNABLE);
+		p = kgo_m_p(m);
+		if (!p) {
+			kgo_globq_put(g);
+			break;
+		}
+		kgo_runq_put(p, g, false);
+		if (kgo_rt.nr_ps == 1)
+			break;
+		/*
+		 * Pairs with arb_park(): whoever runs here now may compute for
+		 * long, and somebody may have gone to sleep just before.
+		 */
+		port_mb();
+		kgo_wakep(m);
+		break;
+	case KGO_POST_EXIT:
+		g->bound = NULL;
+		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_DEAD);
+		p = kgo_m_p(m);
+		if (p)
+			port_store(&p->d.exited, p->d.exited + 1);
+		else
+			port_add(&kgo_rt.ext_exited, 1);
+		kgo_g_free(m, g);
+		break;
+	}
+}
+
+/*
+ * The next goroutine, if there is one that can be switched to from another's
+ * stack, with nothing else to see to.
+ */
+static struct kgo_g *next_here(struct kgo_m *m)
+{
+	struct kgo_p *p;
+	struct kgo_g *g;
+
+	if (unlikely(!kgo_m_has_p(m)))
+		return NULL;
+	p = kgo_m_p(m);
+	if (unlikely(p->d.schedtick % FAIR_TICK == 0) ||
+	    port_load(&p->d.timer_when) || !port_load(&kgo_rt.r->nr_spare))
+		return NULL;
+	g = kgo_runq_get(p);
+	if (!g)
+		return NULL;
+	if (g->bound) {
+		m->next = g;
+		return NULL;
+	}
+	set_running(m, p, g);
+	return g;
+}
+
+/**
+ * kgo_leave() - Leave the calling goroutine's stack
+ * @m: its M, with in_sched set
+ * @post: enum kgo_post, what becomes of it
+ *
+ * Goes straight to the next goroutine if that is easy: half the price of the
+ * way over the scheduler's stack.
+ * CONTEXT: a goroutine.  Returns when it is run again, perhaps on another M,
+ * with in_sched set; never after %KGO_POST_EXIT, but in the kernel.
+ */
+void kgo_leave(struct kgo_m *m, u8 post)
+{
+	struct kgo_g *g = m->curg;
+	struct kgo_g *next = g->bound ? NULL : next_here(m);
+
+	m->prev = g;
+	m->post = post;
+	if (next)
+		port_switch(m, g, next);
+	else
+		port_back(m, g);
+	if (post != KGO_POST_EXIT)
+		settle(port_self());
+}
+
+static void execute(struct kgo_m *m, struct kgo_g *g)
+{
+	struct kgo_p *p = kgo_m_p(m);
+
+	watch_timers(m, p);
+	set_running(m, p, g);
+	port_run(m, g);
+	/* Not necessarily g is the one that came back. */
+	m->curg = NULL;
+	port_store(&m->d.curg, KGO_NO_G);
+	settle(m);
+}
+
+/**
+ * kgo_m_main() - Run goroutines
+ * @m: the calling thread's M, fresh from kgo_m_init(), without a P
+ *
+ * CONTEXT: a thread's own stack.  Returns, without a P, when there have been
+ * more spare Ms than needed for some seconds and this is one of them, or when
+ * the port shuts down.
+ */
+void kgo_m_main(struct kgo_m *m)
+{
+	struct kgo_g *g;
+
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	if (port_load(&kgo_rt.nr_starting))
+		port_store(&kgo_rt.nr_starting, 0);
+	while ((g = find_runnable(m))) {
+		kgo_ensure_spare(m);
+		/* That may have cost us the P. */
+		while (unlikely(!kgo_m_has_p(m)))
+			port_enter(m, KGO_ENTER_PARK_WANT, 0, 0, 0);
+		execute(m, g);
+	}
+	port_barrier();
+	port_store(&m->d.in_sched, 0);
+}
+
+/**
+ * kgo_m_run_one() - Run one goroutine from its start to its end
+ * @m: the calling thread's M, fresh from kgo_m_init(), without a P
+ * @g: from kgo_g_new(); it is bound to @m here
+ *
+ * CONTEXT: a thread's own stack.  Returns without a P when @g has ended.
+ */
+void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g)
+{
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	kgo_ensure_spare(m);
+	while (!kgo_m_has_p(m))
+		port_enter(m, KGO_ENTER_PARK_WANT, 0, 0, 0);
+	g->bound = m;
+	port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
+	kgo_g_set_state(g, port_load(&g->d.state), KGO_G_RUNNABLE);
+	execute(m, g);
+	if (kgo_m_p(m))
+		port_enter(m, KGO_ENTER_RELEASE, 0, 0, 0);
+	port_barrier();
+	port_store(&m->d.in_sched, 0);
+}
+
+/**
+ * kgo_start() - Make a new goroutine runnable
+ * @m: the calling M with in_sched set, or NULL
+ * @g: from kgo_g_new()
+ *
+ * It runs next on the caller's P, as Go's new goroutines do.
+ * CONTEXT: no lock held; does not sleep.
+ */
+void kgo_start(struct kgo_m *m, struct kgo_g *g)
+{
+	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
+
+	kgo_g_set_state(g, port_load(&g->d.state), KGO_G_RUNNABLE);
+	if (p)
+		kgo_runq_put(p, g, true);
+	else
+		kgo_globq_put(g);
+	kgo_wakep(m);
+}
+
+/**
+ * kgo_g_end() - End the calling goroutine
+ *
+ * CONTEXT: a goroutine.  Does not return where goroutines have stacks of their
+ * own; elsewhere the caller must return from the goroutine's body at once.
+ */
+void kgo_g_end(void)
+{
+	struct kgo_m *m = port_self();
+
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	/* For the free list; it can also end without a P. */
+	if (unlikely(!kgo_m_has_p(m)))
+		port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0);
+	kgo_leave(m, KGO_POST_EXIT);
+}
+
+/**
+ * kgo_g_entry() - Body of every goroutine
+ * @g: the goroutine, on its own stack if it has one
+ */
+void kgo_g_entry(struct kgo_g *g)
+{
+	settle(port_self());
+	kgo_leave_sched();
+	g->fn(g->arg);
+	kgo_g_end();
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * G, M, P and the runtime, as the core sees them.
+ *
+ * Each begins with the part that the tables show (<linux/kgo.h>); the rest of
+ * its stride is the core's own.  There is one runtime per world: one in a
+ * program, one in the kernel, so that no fast path asks which.
+ *
+ * Fields follow one of these rules:
+ *
+ *   C: set once, before the object can be seen
+ *   P: the M that owns the P, with in_sched set
+ *   A: atomic, anybody
+ *   M: the M itself
+ *   G: whoever owns the goroutine, as its state says (see g.c)
+ *   Q: the lock named in the comment
+ */
+#ifndef KGO_CORE_TYPES_H
+#define KGO_CORE_TYPES_H
+
+#include "port.h"
+#include "list.h"
+
+struct kgo_timer;
+
+/*
+ * struct kgo_g - A goroutine.  Index 0 is never used.
+ */
+struct kgo_g {
+	struct kgo_gdesc d;
+	u32		index;		/* C */
+	u32		next;		/* G: link in the one queue or free list it is in */
+	void		(*fn)(void *arg);	/* G */
+	void		*arg;		/* G */
+	struct kgo_m	*bound;		/* G: runs on this M only, or NULL */
+	u32		batch_next;	/* G: first of a batch: the next batch's */
+	u32		batch_n;	/* G: first of a batch: how many it has */
+	void		*ext;		/* G: for the port */
+};
+
+/*
+ * struct kgo_gq - A queue of goroutines, linked by index
+ */
+struct kgo_gq {
+	u32		head;
+	u32		tail;
+	u32		n;
+};
+
+/*
+ * struct kgo_batches - Goroutines on their way between Ps, in batches
+ *
+ * Only the first of each batch is touched to put or take all of it.
+ */
+struct kgo_batches {
+	u32		head;
+	u32		tail;
+	u32		n;		/* goroutines in all batches */
+};
+
+/*
+ * struct kgo_timers - The timers of a P: a 4-ary heap, the earliest first
+ */
+struct kgo_timers {
+	kgo_lock_t	lock;
+	struct kgo_timer **heap;	/* Q: lock */
+	u32		n;		/* Q: lock */
+	u32		cap;		/* Q: lock */
+};
+
+/*
+ * struct kgo_p - A processor
+ */
+struct kgo_p {
+	struct kgo_pdesc d;
+	u32		index;		/* C */
+	struct kgo_gq	gfree;		/* P: dead goroutines, their stacks kept */
+	u64		goid_next;	/* P: numbers taken from rt->goid ... */
+	u64		goid_end;	/* P: ... but not used yet */
+	u32		g_next;		/* P: fresh descriptors taken ... */
+	u32		g_end;		/* P: ... but not used yet */
+	struct kgo_timers timers;
+};
+
+/* What a goroutine that leaves its stack wants of whoever runs next there. */
+enum kgo_post {
+	KGO_POST_NONE,
+	KGO_POST_PARK,		/* it is waiting; then drop m->post_lock */
+	KGO_POST_YIELD,		/* it is runnable, behind all others */
+	KGO_POST_EXIT,		/* it is dead */
+};
+
+/*
+ * struct kgo_m - A thread
+ */
+struct kgo_m {
+	struct kgo_mdesc d;
+	u32		index;		/* C */
+	bool		spinning;	/* M: counted in r->nr_spinning */
+	bool		keeper;		/* M: its deadline is r->keeper_when */
+	bool		fresh;		/* M: no goroutine yet since it was parked */
+	u8		post;		/* M: enum kgo_post */
+	u32		naps;		/* M: so many in a row */
+	u32		seen_ticks;	/* M: sum of all schedticks at the last nap */
+	struct kgo_g	*curg;		/* M */
+	struct kgo_g	*prev;		/* M: left its stack, wants what post says */
+	struct kgo_g	*next;		/* M: dequeued, for the scheduler to run */
+	kgo_lock_t	*post_lock;	/* M: for KGO_POST_PARK, or NULL */
+	u64		rand;		/* M */
+	u64		sp;		/* port: where its scheduler stands */
+	void		*port;		/* port */
+};
+
+static_assert(sizeof(struct kgo_g) == KGO_G_STRIDE, "G stride");
+static_assert(sizeof(struct kgo_p) <= KGO_P_STRIDE, "P stride");
+static_assert(sizeof(struct kgo_m) <= KGO_M_STRIDE, "M stride");
+
+/*
+ * struct kgo_rt - The runtime
+ */
+struct kgo_rt {
+	struct kgo_rdesc *r;		/* C */
+	char		*p_base;	/* C */
+	char		*m_base;	/* C */
+	u32		nr_ps;		/* C */
+	u32		nr_ms;		/* C: bound of Ms */
+	u32		nr_gs_max;	/* C */
+	u32		steal_step[32];	/* C: strides that visit every P */
+	u32		nr_steal_steps;	/* C */
+
+	kgo_lock_t	gq_lock;
+	struct kgo_batches gq;		/* Q: gq_lock; its length also in r->gq_len */
+
+	kgo_lock_t	gfree_lock;
+	struct kgo_batches gfree;	/* Q: gfree_lock */
+
+	u64		goid;		/* A: last number given out */
+	u64		ext_spawned;	/* A: created by threads without a P */
+	u64		ext_exited;	/* A: ended by threads without a P */
+	u32		nr_starting;	/* A: Ms started that have not parked yet */
+	u32		fruitless;	/* A: wake-ups in a row that found no work */
+};
+
+extern struct kgo_rt kgo_rt;
+
+static inline struct kgo_p *kgo_p_at(u32 index)
+{
+	return (struct kgo_p *)(kgo_rt.p_base + (size_t)index * KGO_P_STRIDE);
+}
+
+static inline struct kgo_m *kgo_m_at(u32 index)
+{
+	return (struct kgo_m *)(kgo_rt.m_base + (size_t)index * KGO_M_STRIDE);
+}
+
+#endif

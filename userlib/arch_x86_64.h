@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * All that the library knows of x86-64, together with switch_x86_64.S.
+ *
+ * Another architecture supplies the same functions in a header of its own:
+ *
+ *   arch_self()		the calling thread's M, never cached
+ *   arch_relax(), arch_mb()
+ *   arch_syscall()		a system call that leaves errno alone
+ *   arch_stack_init()		the stack of a goroutine that has not run yet
+ *   arch_switch()		from one stack to another
+ */
+#ifndef KGO_ARCH_X86_64_H
+#define KGO_ARCH_X86_64_H
+
+#ifndef __x86_64__
+#error "libkgo has been ported to x86-64 only"
+#endif
+
+struct kgo_m;
+struct kgo_g;
+
+/*
+ * The address of a thread-local variable is a constant of the function to the
+ * compiler, which may therefore keep it across a park that ends on another
+ * thread.  So the whole access is one volatile asm.  Initial-exec: two loads,
+ * in the shared library too.
+ */
+extern __thread struct kgo_m *kgo_tls_self
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static inline struct kgo_m *arch_self(void)
+{
+	struct kgo_m *m;
+
+	__asm__ volatile("movq kgo_tls_self@gottpoff(%%rip), %0\n\t"
+			 "movq %%fs:(%0), %0"
+			 : "=r" (m) : : "memory");
+	return m;
+}
+
+static inline void arch_relax(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+/* About half the price of mfence, which clang would emit for a fence. */
+static inline void arch_mb(void)
+{
+	__asm__ volatile("lock; addl $0, -4(%%rsp)" : : : "memory", "cc");
+}
+
+/*
+ * libc's syscall() stores into errno, whose address the compiler may have
+ * cached on another thread.  Returns -errno.
+ */
+static inline long arch_syscall(long nr, long a, long b, long c, long d,
+				long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a" (ret)
+			 : "0" (nr), "D" (a), "S" (b), "d" (c), "r" (r10),
+			   "r" (r8), "r" (r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+/**
+ * arch_switch() - Leave this stack for another one
+ * @save: where this stack's pointer goes
+ * @to: what a former arch_switch() or arch_stack_init() left
+ *
+ * Keeps what the psABI calls callee-saved: rbx, rbp, r12 to r15, and the
+ * control words of SSE and x87, which a thread's fesetround() changes and
+ * which must stay with the goroutine.  Returns when somebody switches back,
+ * perhaps on another thread.
+ */
+void arch_switch(u64 *save, u64 to);
+
+/* First instruction of every goroutine, never called. */
+void arch_entry(void);
+
+/* What arch_switch() leaves on a stack, the lowest address first. */
+struct arch_frame {
+	u32 mxcsr;
+	u16 fpucw;
+	u16 pad;
+	u64 r15, r14, r13, r12, rbx, rbp;
+	u64 rip;
+	u64 end[2];	/* rsp % 16 is 0 at arch_entry(); a debugger finds 0 */
+};
+
+#define ARCH_MXCSR	0x1f80	/* as the kernel starts a thread: all masked, */
+#define ARCH_FPUCW	0x037f	/* round to nearest, 64 bit mantissa */
+
+/**
+ * arch_stack_init() - Make a stack that arch_switch() can switch to
+ * @top: its end, a multiple of 16
+ * @g: what kgo_port_entry() will be called with
+ *
+ * Return: its stack pointer.
+ */
+static inline u64 arch_stack_init(u64 top, struct kgo_g *g)
+{
+	struct arch_frame *f = (struct arch_frame *)top - 1;
+
+	f->mxcsr = ARCH_MXCSR;
+	f->fpucw = ARCH_FPUCW;
+	f->r12 = (u64)g;
+	f->rbp = 0;		/* ends the chain of frame pointers */
+	f->rip = (u64)arch_entry;
+	f->end[0] = 0;
+	f->end[1] = 0;
+	return (u64)f;
+}
+
+#endif

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Text about goroutines: the table, the lines that a panic ends with, and the
+ * library's own complaints.
+ *
+ * Nothing here allocates, locks or uses stdio's streams, so that it works in a
+ * signal handler and in a program whose heap is broken.
+ */
+#include "backend.h"
+#include "names.h"
+#include "abi_check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/** kgo_out_flush() - Write what is there; a reader that is gone is no error */
+void kgo_out_flush(struct kgo_out *o)
+{
+	u32 done = 0;
+	long ret;
+
+	while (done < o->n) {
+		ret = arch_syscall(SYS_write, o->fd, (long)(o->buf + done),
+				   o->n - done, 0, 0, 0);
+		if (ret == -EINTR)
+			continue;
+		if (ret <= 0)
+			break;
+		done += (u32)ret;
+	}
+	o->n = 0;
+}
+
+static void out_char(struct kgo_out *o, char c)
+{
+	if (o->n == sizeof(o->buf))
+		kgo_out_flush(o);
+	o->buf[o->n++] = c;
+}
+
+void kgo_out_str(struct kgo_out *o, const char *s)
+{
+	while (*s)
+		out_char(o, *s++);
+}
+
+/* A number in a buffer of its own; returns where it begins. */
+static char *num(char buf[24], u64 v)
+{
+	char *s = buf + 23;
+
+	*s = 0;
+	do {
+		*--s = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	return s;
+}
+
+void kgo_out_num(struct kgo_out *o, u64 v)
+{
+	char buf[24];
+
+	kgo_out_str(o, num(buf, v));
+}
+
+static const char *name_or(u64 addr, const char *other)
+{
+	return addr ? (const char *)addr : other;
+}
+
+/**
+ * kgo_out_goroutine() - Who a goroutine is, as Go says it in a traceback
+ * @o: where to
+ * @g: a running goroutine
+ */
+void kgo_out_goroutine(struct kgo_out *o, struct kgo_g *g)
+{
+	const struct kgo_site *site = (const struct kgo_site *)g->d.site;
+
+	kgo_out_str(o, "\ngoroutine ");
+	kgo_out_num(o, g->d.goid);
+	kgo_out_str(o, " [running]:\n");
+	if (!site)
+		return;
+	kgo_out_str(o, name_or(site->start, "?"));
+	kgo_out_str(o, "(...)\n");
+	if (!site->line)	/* main, which the library made */
+		return;
+	kgo_out_str(o, "created by ");
+	kgo_out_str(o, name_or(site->func, "?"));
+	if (g->d.parent) {
+		kgo_out_str(o, " in goroutine ");
+		kgo_out_num(o, g->d.parent);
+	}
+	kgo_out_str(o, "\n\t");
+	kgo_out_str(o, name_or(site->file, "?"));
+	kgo_out_str(o, ":");
+	kgo_out_num(o, site->line);
+	kgo_out_str(o, "\n");
+}
+
+static void pad(struct kgo_out *o, int width, size_t len)
+{
+	for (; width > (int)len; width--)
+		out_char(o, ' ');
+}
+
+static void first_cell(struct kgo_out *o, int width, const char *s)
+{
+	kgo_out_str(o, s);
+	pad(o, width, strlen(s));
+}
+
+/*
+ * One cell of the table: two spaces, then at least @width characters, on the
+ * right for a positive width, on the left for a negative one.
+ */
+static void cell(struct kgo_out *o, int width, const char *s)
+{
+	kgo_out_str(o, "  ");
+	pad(o, width, strlen(s));
+	kgo_out_str(o, s);
+	pad(o, -width, strlen(s));
+}
+
+static void cell_num(struct kgo_out *o, int width, u64 v)
+{
+	char buf[24];
+
+	cell(o, width, num(buf, v));
+}
+
+static void cell_index(struct kgo_out *o, int width, u32 v)
+{
+	if (v == KGO_NONE)
+		cell(o, width, "-");
+	else
+		cell_num(o, width, v);
+}
+
+/* Milliseconds with three digits behind the point. */
+static void cell_ms(struct kgo_out *o, int width, u64 us)
+{
+	char whole[24], part[24];
+	char *point = num(part, us % 1000 + 1000);
+
+	*point = '.';		/* instead of the 1 that kept the zeroes */
+	cell(o, width - 4, num(whole, us / 1000));
+	kgo_out_str(o, point);
+}
+
+static void cell_site(struct kgo_out *o, int width, const struct kgo_site *site)
+{
+	char where[256] = "?";
+	u32 n = 0;
+	char buf[24];
+
+	/* Not snprintf(): this may be a signal handler. */
+	if (site) {
+		const char *part[] = {
+			name_or(site->func, "?"), " at ",
+			name_or(site->file, "?"), ":", num(buf, site->line),
+		};
+
+		for (u32 i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+			for (const char *c = part[i]; *c; c++)
+				if (n < sizeof(where) - 1)
+					where[n++] = *c;
+		where[n] = 0;
+	}
+	cell(o, width, where);
+}
+
+static void out_header(struct kgo_out *o)
+{
+	first_cell(o, 8, "goid");
+	cell(o, -17, "state");
+	cell(o, -23, "reason");
+	cell(o, 10, "wait_ms");
+	cell(o, 5, "p");
+	cell(o, 5, "m");
+	cell(o, 7, "tid");
+	cell(o, 8, "parent");
+	cell(o, -24, "start");
+	cell(o, -40, "created_by");
+	kgo_out_str(o, "  stack\n");
+}
+
+/*
+ * Running as far as the scheduler knows, but its thread lost the P while it
+ * was outside of the runtime: it blocks, or did and has not come back.
+ */
+static bool is_blocked(const struct kgo_m *m)
+{
+	return !port_load(&m->d.in_sched) && port_load(&m->d.p) == KGO_NONE;
+}
+
+static void out_row(struct kgo_out *o, const struct kgo_gdesc *d, u64 now)
+{
+	const struct kgo_site *site = (const struct kgo_site *)port_load(&d->site);
+	u32 state = port_load(&d->state) & ~KGO_G_SCAN;
+	u64 since = port_load(&d->wait_since);
+	u64 sp = port_load(&d->sp);
+	u32 m = port_load(&d->m);
+	bool runs = state == KGO_G_RUNNING && m < kgo_rt.nr_ms;
+	const char *name, *reason = "-";
+	char buf[24];
+
+	if (runs && is_blocked(kgo_m_at(m)))
+		state = KGO_G_SYSCALL;
+	name = kgo_state_name(state);
+	if (state == KGO_G_WAITING)
+		reason = kgo_reason_name(port_load(&d->reason));
+
+	first_cell(o, 8, num(buf, d->goid));
+	cell(o, -17, name ? name : "?");
+	cell(o, -23, reason && *reason ? reason : "-");
+	if ((state == KGO_G_WAITING || state == KGO_G_RUNNABLE) && since &&
+	    since <= now)
+		cell_ms(o, 10, (now - since) / 1000);
+	else
+		cell(o, 10, "-");
+	cell_index(o, 5, runs ? port_load(&d->p) : KGO_NONE);
+	cell_index(o, 5, runs ? m : KGO_NONE);
+	cell_index(o, 7, runs ? port_load(&kgo_m_at(m)->d.tid) : KGO_NONE);
+	cell_num(o, 8, d->parent);
+	cell(o, -24, site ? name_or(site->start, "-") : "-");
+	cell_site(o, -40, site);
+	if (!d->stack_lo) {
+		cell(o, 0, "-");
+	} else {
+		cell(o, 0, runs || sp < d->stack_lo || sp > d->stack_hi ? "-" :
+		     num(buf, d->stack_hi - sp));
+		out_char(o, '/');
+		kgo_out_num(o, d->stack_hi - d->stack_lo);
+	}
+	out_char(o, '\n');
+}
+
+void kgo_dump(int fd)
+{
+	struct kgo_out o = { .fd = fd };
+	u64 now = port_now();
+	u32 i, n;
+
+	if (!kgo_rt.r)
+		return;
+	out_header(&o);
+	n = port_load(&kgo_rt.r->nr_gs);
+	for (i = 1; i < n; i++) {
+		const struct kgo_gdesc *d = (struct kgo_gdesc *)port_g(i);
+		u32 state = port_load(&d->state) & ~KGO_G_SCAN;
+
+		if (state != KGO_G_IDLE && state != KGO_G_DEAD)
+			out_row(&o, d, now);
+	}
+	kgo_out_flush(&o);
+}
+
+/** kgo_complain() - Say something to the user; not for signal handlers */
+void kgo_complain(const char *fmt, ...)
+{
+	struct kgo_out o = { .fd = STDERR_FILENO };
+	char buf[400];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(buf, sizeof(buf), fmt, args);
+	va_end(args);
+	kgo_out_str(&o, "kgo: ");
+	kgo_out_str(&o, buf);
+	kgo_out_str(&o, "\n");
+	kgo_out_flush(&o);
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The port of the core to user space: clocks, memory, locks, and the switch
+ * between a thread's own stack and a goroutine's.
+ *
+ * Invariants:
+ *   - A thread runs its scheduler on its own stack (g0), and goroutines on
+ *     theirs, but for the goroutine of kgo_run(): that one has no stack
+ *     (stack_lo is 0) and runs in the middle of its thread's.
+ *   - Nothing here uses errno or another thread-local variable of libc in a
+ *     function that switches stacks.
+ */
+#include "backend.h"
+#include "san.h"
+
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How often a waiter looks at a lock before it sleeps: some microseconds. */
+#define LOCK_SPINS	100
+
+__thread struct kgo_m *kgo_tls_self;
+char *kgo_g_base;
+const struct kgo_backend_ops *kgo_backend_ops;
+
+u64 port_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000000000ULL + (u64)ts.tv_nsec;
+}
+
+u64 port_now_coarse(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (u64)ts.tv_sec * 1000000000ULL + (u64)ts.tv_nsec;
+}
+
+void port_pause(void)
+{
+	const struct timespec ts = { .tv_nsec = 3000 };
+
+	arch_syscall(SYS_nanosleep, (long)&ts, 0, 0, 0, 0, 0);
+}
+
+u64 port_seed(void)
+{
+	/* The thread's place in memory and the time, mixed by splitmix64. */
+	u64 x = (u64)&kgo_tls_self ^ (port_now() << 20);
+
+	x += 0x9e3779b97f4a7c15ULL;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
+/**
+ * kgo_futex_wait() - Sleep while a word has a value
+ * @word: private to the process
+ * @val: the value
+ * @deadline: CLOCK_MONOTONIC ns, or 0
+ *
+ * Return: 0 to look again (also after a signal), -ETIMEDOUT.
+ */
+int kgo_futex_wait(u32 *word, u32 val, u64 deadline)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(deadline / 1000000000ULL),
+		.tv_nsec = (long)(deadline % 1000000000ULL),
+	};
+	long ret;
+
+	ret = arch_syscall(SYS_futex, (long)word,
+			   FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, val,
+			   deadline ? (long)&ts : 0, 0,
+			   (long)FUTEX_BITSET_MATCH_ANY);
+	return ret == -ETIMEDOUT ? -ETIMEDOUT : 0;
+}
+
+/** kgo_futex_wake() - Wake one thread that waits on a word */
+void kgo_futex_wake(u32 *word)
+{
+	arch_syscall(SYS_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1,
+		     0, 0, 0);
+}
+
+void kgo_lock_slow(kgo_lock_t *lock)
+{
+	u32 i, old;
+
+	for (i = 0; i < LOCK_SPINS; i++) {
+		old = port_load(&lock->word);
+		if (old == KGO_LOCK_FREE &&
+		    port_cas(&lock->word, KGO_LOCK_FREE, KGO_LOCK_HELD))
+			return;
+		if (old == KGO_LOCK_CONTENDED)
+			break;
+		port_relax();
+	}
+	/* Whoever slept takes it as contended: there may be more sleepers. */
+	while (port_xchg(&lock->word, KGO_LOCK_CONTENDED) != KGO_LOCK_FREE)
+		kgo_futex_wait(&lock->word, KGO_LOCK_CONTENDED, 0);
+}
+
+void kgo_lock_wake(kgo_lock_t *lock)
+{
+	kgo_futex_wake(&lock->word);
+}
+
+void kgo_lock_not_held(void)
+{
+	port_throw("lock is not held");
+}
+
+void *port_alloc(size_t size)
+{
+	return calloc(1, size);
+}
+
+void port_free(void *ptr)
+{
+	free(ptr);
+}
+
+void port_g_init(struct kgo_g *g)
+{
+	u64 top = g->d.stack_hi;
+
+	if (!g->d.stack_lo)
+		return;
+	/*
+	 * All stacks end on a page boundary, so that the same few sets of the
+	 * first-level cache would have to hold the hot end of each: spread
+	 * them over 16 cache lines.
+	 */
+	top -= (g->index & 15) * 64;
+	san_g_init(g);
+	g->d.sp = arch_stack_init(top, g);
+}
+
+/* First on a goroutine's stack, and never left. */
+void kgo_port_entry(struct kgo_g *g)
+{
+	san_arrive_g(port_m_of(port_self()), NULL);
+	kgo_g_entry(g);
+	port_throw("a goroutine ran on after its end");
+	abort();
+}
+
+void port_run(struct kgo_m *m, struct kgo_g *g)
+{
+	struct port_m *pm = port_m_of(m);
+
+	if (unlikely(!g->d.stack_lo)) {
+		kgo_g_entry(g);
+		return;
+	}
+	san_leave_m(pm, g);
+	arch_switch(&m->sp, g->d.sp);
+	san_arrive_m(pm);
+}
+
+void port_back(struct kgo_m *m, struct kgo_g *g)
+{
+	void *fake = NULL;
+
+	if (unlikely(!g->d.stack_lo))
+		return;		/* its end, see port_run() */
+	san_leave_g(port_m_of(m), &fake, m->post == KGO_POST_EXIT);
+	arch_switch(&g->d.sp, m->sp);
+	san_arrive_g(port_m_of(port_self()), fake);
+}
+
+void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
+{
+	void *fake = NULL;
+
+	san_leave_for_g(port_m_of(m), to, &fake, m->post == KGO_POST_EXIT);
+	arch_switch(&from->d.sp, to->d.sp);
+	san_arrive_g(port_m_of(port_self()), fake);
+}
+
+int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
+{
+	kgo_check_alive();
+	return kgo_backend_ops->enter(m, op, flags, target, deadline);
+}
+
+/* "goroutine 7 [running]:" and where it comes from, for the one that fails. */
+static void out_self(struct kgo_out *o)
+{
+	struct kgo_m *m = port_self();
+
+	if (m && m->curg)
+		kgo_out_goroutine(o, m->curg);
+}
+
+void port_panic(const char *msg)
+{
+	struct kgo_out o = { .fd = STDERR_FILENO };
+
+	kgo_out_str(&o, "panic: ");
+	kgo_out_str(&o, msg);
+	kgo_out_str(&o, "\n");
+	out_self(&o);
+	kgo_out_flush(&o);
+	_exit(2);
+}
+
+void port_throw(const char *msg)
+{
+	struct kgo_out o = { .fd = STDERR_FILENO };
+
+	kgo_out_str(&o, "fatal error: ");
+	kgo_out_str(&o, msg);
+	kgo_out_str(&o, "\n");
+	out_self(&o);
+	kgo_out_flush(&o);
+	abort();
+}

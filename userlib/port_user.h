@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The vocabulary of the core (kmod/core/port.h) in a program: types, atomics,
+ * locks, and the short functions that must be inlined.
+ *
+ * It includes the public header first, with its default visibility: what is
+ * declared there is exported, and nothing else.
+ */
+#ifndef KGO_PORT_USER_H
+#define KGO_PORT_USER_H
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <linux/types.h>
+#include <kgo.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;	/* unsigned long long, as in the ABI */
+typedef __s32 s32;
+typedef __s64 s64;
+
+#include "arch_x86_64.h"
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+#define container_of(ptr, type, member)					\
+	((type *)((char *)(ptr) - offsetof(type, member)))
+
+/* clang says it in another way. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
+/*
+ * ThreadSanitizer knows nothing of compiler barriers, membarrier() and the
+ * order in which a thread's own sleep comes after its stores: under it, every
+ * access orders.  What it still finds is shared data without any atomic.
+ */
+#ifdef __SANITIZE_THREAD__
+#define PORT_LOAD	__ATOMIC_ACQUIRE
+#define PORT_STORE	__ATOMIC_RELEASE
+#else
+#define PORT_LOAD	__ATOMIC_RELAXED
+#define PORT_STORE	__ATOMIC_RELAXED
+#endif
+
+#define port_load(p)		__atomic_load_n((p), PORT_LOAD)
+#define port_store(p, v)	__atomic_store_n((p), (v), PORT_STORE)
+#define port_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define port_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define port_xchg(p, v)		__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define port_add(p, v)		__atomic_add_fetch((p), (v), __ATOMIC_SEQ_CST)
+
+#define port_cas(p, old, new)						\
+	__extension__ ({						\
+		__typeof__(*(p)) port_old_ = (old);			\
+		__atomic_compare_exchange_n((p), &port_old_, (new),	\
+					    false, __ATOMIC_SEQ_CST,	\
+					    __ATOMIC_SEQ_CST);		\
+	})
+
+#define port_mb()		arch_mb()
+#define port_barrier()		__asm__ volatile("" : : : "memory")
+#define port_relax()		arch_relax()
+
+static inline struct kgo_m *port_self(void)
+{
+	return arch_self();
+}
+
+/*
+ * Locks: free, held, or held with somebody asleep (Drepper, "Futexes are
+ * tricky", the third mutex).  A waiter spins for about as long as a holder
+ * that is not preempted needs, then sleeps.  Unfair: who comes first when it
+ * is free gets it.
+ */
+typedef struct {
+	u32 word;
+} kgo_lock_t;
+
+#define KGO_LOCK_FREE		0U
+#define KGO_LOCK_HELD		1U
+#define KGO_LOCK_CONTENDED	2U
+
+void kgo_lock_slow(kgo_lock_t *lock);
+void kgo_lock_wake(kgo_lock_t *lock);
+void kgo_lock_not_held(void);
+
+static inline void port_lock_init(kgo_lock_t *lock)
+{
+	lock->word = KGO_LOCK_FREE;
+}
+
+static inline void port_lock(kgo_lock_t *lock)
+{
+	u32 old = KGO_LOCK_FREE;
+
+	if (unlikely(!__atomic_compare_exchange_n(&lock->word, &old,
+						  KGO_LOCK_HELD, false,
+						  __ATOMIC_ACQUIRE,
+						  __ATOMIC_RELAXED)))
+		kgo_lock_slow(lock);
+}
+
+static inline void port_unlock(kgo_lock_t *lock)
+{
+	if (unlikely(__atomic_exchange_n(&lock->word, KGO_LOCK_FREE,
+					 __ATOMIC_RELEASE) == KGO_LOCK_CONTENDED))
+		kgo_lock_wake(lock);
+}
+
+static inline void port_assert_held(kgo_lock_t *lock)
+{
+	if (unlikely(port_load(&lock->word) == KGO_LOCK_FREE))
+		kgo_lock_not_held();
+}
+
+/* The G region of the back end. */
+extern char *kgo_g_base;
+
+static inline struct kgo_g *port_g(u32 index)
+{
+	return (struct kgo_g *)(kgo_g_base + (size_t)index * KGO_G_STRIDE);
+}
+
+#endif

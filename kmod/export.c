@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What other modules may call: the primitives of the core, and the few
+ * functions that only make sense in the kernel.  And, for kgo_kunit.ko alone,
+ * the inside of the core.
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/export.h>
+#include <linux/module.h>
+
+#include "compat.h"
+#include "core/arb.h"
+#include "core/core.h"
+#include "core/names.h"
+#include "include/linux/kgo.h"
+#include "kernel.h"
+
+struct kgo_call {
+	int			(*fn)(void *arg);
+	void			*arg;
+	int			ret;
+	struct completion	done;
+};
+
+static void kgo_call_body(void *arg)
+{
+	struct kgo_call *call = arg;
+
+	/* The tables show whom it is for. */
+	port_store(&port_self()->curg->d.fn, (u64)(unsigned long)call->fn);
+	call->ret = call->fn(call->arg);
+	/* The last access: the waiter's stack may be gone after it. */
+	complete(&call->done);
+}
+
+int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg)
+{
+	struct kgo_call call = { .fn = fn, .arg = arg };
+	int ret;
+
+	if (!fn)
+		return -EINVAL;
+	if (kgo_goid())
+		return fn(arg);
+	init_completion(&call.done);
+	ret = kgo_go_at(site, kgo_call_body, &call, NULL);
+	if (ret)
+		return ret;
+	wait_for_completion(&call.done);
+	return call.ret;
+}
+EXPORT_SYMBOL_GPL(kgo_call_at);
+
+static bool kgo_module_has_goroutine(struct module *mod)
+{
+	struct kgo_g *g;
+	u32 i, n, state;
+
+	n = READ_ONCE(kgo_rt.r->nr_gs);
+	for (i = 1; i < n; i++) {
+		g = port_g(i);
+		/* Pairs with kgo_g_set_state(): fn belongs to that life. */
+		state = smp_load_acquire(&g->d.state) & ~KGO_G_SCAN;
+		if (state == KGO_G_IDLE || state == KGO_G_DEAD)
+			continue;
+		if (within_module(READ_ONCE(g->d.fn), mod))
+			return true;
+		cond_resched();
+	}
+	return false;
+}
+
+void kgo_module_wait(struct module *mod)
+{
+	if (!kgo_rt.r)
+		return;
+	/* The last steps of a goroutine take microseconds. */
+	while (kgo_module_has_goroutine(mod))
+		usleep_range(1000, 2000);
+}
+EXPORT_SYMBOL_GPL(kgo_module_wait);
+
+/* Defined in core/, which knows no modules. */
+#define KGO_EXPORT(sym)	EXPORT_SYMBOL_GPL(sym)
+
+KGO_EXPORT(kgo_go_at);
+KGO_EXPORT(kgo_yield);
+KGO_EXPORT(kgo_goid);
+KGO_EXPORT(kgo_sleep);
+KGO_EXPORT(kgo_num_goroutine);
+
+KGO_EXPORT(kgo_chan_make);
+KGO_EXPORT(kgo_chan_free);
+KGO_EXPORT(kgo_chan_send);
+KGO_EXPORT(kgo_chan_recv);
+KGO_EXPORT(kgo_chan_try_send);
+KGO_EXPORT(kgo_chan_try_recv);
+KGO_EXPORT(kgo_chan_send_timeout);
+KGO_EXPORT(kgo_chan_recv_timeout);
+KGO_EXPORT(kgo_chan_close);
+KGO_EXPORT(kgo_chan_len);
+KGO_EXPORT(kgo_chan_cap);
+
+KGO_EXPORT(kgo_mutex_lock);
+KGO_EXPORT(kgo_mutex_try_lock);
+KGO_EXPORT(kgo_mutex_unlock);
+
+KGO_EXPORT(kgo_wg_add);
+KGO_EXPORT(kgo_wg_done);
+KGO_EXPORT(kgo_wg_wait);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+KGO_EXPORT_TEST(kgo_rt);
+KGO_EXPORT_TEST(kgo_kernel_g);
+KGO_EXPORT_TEST(kgo_kernel_runtime);
+KGO_EXPORT_TEST(kgo_throw_hook);
+KGO_EXPORT_TEST(port_self);
+KGO_EXPORT_TEST(port_throw);
+
+KGO_EXPORT_TEST(kgo_state_name);
+KGO_EXPORT_TEST(kgo_reason_name);
+
+KGO_EXPORT_TEST(arb_init);
+KGO_EXPORT_TEST(arb_destroy);
+KGO_EXPORT_TEST(arb_m_init);
+KGO_EXPORT_TEST(arb_block);
+KGO_EXPORT_TEST(arb_unblock);
+KGO_EXPORT_TEST(arb_handoff);
+KGO_EXPORT_TEST(arb_acquire);
+KGO_EXPORT_TEST(arb_release);
+KGO_EXPORT_TEST(arb_wake);
+KGO_EXPORT_TEST(arb_park);
+KGO_EXPORT_TEST(arb_granted);
+KGO_EXPORT_TEST(arb_unpark);
+KGO_EXPORT_TEST(arb_leave);
+KGO_EXPORT_TEST(arb_p_has_work);
+
+KGO_EXPORT_TEST(kgo_gq_push);
+KGO_EXPORT_TEST(kgo_gq_push_front);
+KGO_EXPORT_TEST(kgo_gq_pop);
+KGO_EXPORT_TEST(kgo_batches_put);
+KGO_EXPORT_TEST(kgo_batches_get);
+KGO_EXPORT_TEST(kgo_g_set_state);
+KGO_EXPORT_TEST(kgo_g_new);
+KGO_EXPORT_TEST(kgo_g_free);
+KGO_EXPORT_TEST(kgo_start);
+KGO_EXPORT_TEST(kgo_wakep);
+KGO_EXPORT_TEST(kgo_runq_put);
+KGO_EXPORT_TEST(kgo_runq_get);
+KGO_EXPORT_TEST(kgo_runq_empty);
+KGO_EXPORT_TEST(kgo_runq_steal);
+KGO_EXPORT_TEST(kgo_globq_put);
+KGO_EXPORT_TEST(kgo_globq_put_all);
+KGO_EXPORT_TEST(kgo_globq_get);
+KGO_EXPORT_TEST(kgo_enter_sched_slow);
+KGO_EXPORT_TEST(kgo_timers_run);
+KGO_EXPORT_TEST(kgo_timer_start);
+KGO_EXPORT_TEST(kgo_timer_stop);
+KGO_EXPORT_TEST(kgo_sema_acquire);
+KGO_EXPORT_TEST(kgo_sema_release);
+#endif

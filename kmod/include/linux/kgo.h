@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Goroutines for kernel code.
+ *
+ * What is in core/api.h (go, yield, sleep, channels, Mutex, WaitGroup) means
+ * the same here as in a program.  What the kernel adds stands below.
+ *
+ * A goroutine runs on the stack of a pooled kernel thread, from its first
+ * instruction to its last: `current`, its stack, lockdep and backtraces are
+ * those of a plain thread, and it may call anything that a thread may call.
+ * If that sleeps, another goroutine gets the processor meanwhile.  It must not
+ * call what parks while it holds a spinlock, in an RCU read-side section or
+ * with preemption off.
+ *
+ * A plain thread, such as one in a module's init, is no goroutine.  It may
+ * start some, and kgo_call() runs a function as one and waits for it.
+ *
+ * A goroutine's code must stay loaded.  A module's exit makes its goroutines
+ * end (closes their channels, say), and then calls kgo_module_wait(): after
+ * kgo_wg_done() a goroutine still has its return to make.
+ */
+#ifndef _LINUX_KGO_H
+#define _LINUX_KGO_H
+
+#include <linux/types.h>
+#include <uapi/linux/kgo.h>
+
+#include "../../core/api.h"
+
+struct module;
+
+/**
+ * kgo_call_at() - Run a function as a goroutine and wait; use kgo_call()
+ * @site: static record of the calling place, or NULL
+ * @fn: the function
+ * @arg: passed to @fn
+ *
+ * In a goroutine it is a plain call.
+ *
+ * CONTEXT: process context, may sleep; waits uninterruptibly.
+ * Return: what @fn returned; -ENOMEM, -EAGAIN or -ESRCH, as kgo_go_at(), if it
+ * was not run.
+ */
+int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg);
+
+/** kgo_call() - Run fn(arg) as a goroutine and return what it returns */
+#define kgo_call(fn, arg)	kgo_call_at(KGO_SITE(#fn), (fn), (arg))
+
+/**
+ * kgo_module_wait() - Wait until no goroutine is in a module's code any more
+ * @mod: THIS_MODULE
+ *
+ * Waits for the goroutines whose start function is part of @mod.  They have
+ * all been told to end, and start no others.
+ *
+ * CONTEXT: process context, may sleep; no goroutine of @mod.
+ */
+void kgo_module_wait(struct module *mod);
+
+#endif

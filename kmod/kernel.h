@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel's own runtime: goroutines of kernel modules, on pooled kthreads.
+ */
+#ifndef KGO_KERNEL_H
+#define KGO_KERNEL_H
+
+struct kgo_runtime;
+
+/* The runtime, NULL before kgo_kernel_init(); constant after it. */
+extern struct kgo_runtime *kgo_kernel_runtime;
+
+/* For KUnit: called instead of a warning when the core throws. */
+extern void (*kgo_throw_hook)(const char *msg);
+
+/* port_kernel.c */
+int kgo_kernel_init(void);
+void kgo_kernel_exit(void);
+
+#endif

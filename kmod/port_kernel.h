@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel's side of core/port.h: the words of the core, said in kernel C.
+ *
+ * What is here costs nothing but its own instructions, so that the arbiter can
+ * be compiled for every open of /dev/kgo without a function call per word.
+ * What needs a thread of its own (port_run, port_enter, ...) belongs to the
+ * kernel's own runtime and is in port_kernel.c.
+ *
+ * Non-goal: 32-bit kernels.  P words and counters are 64 bits that change at
+ * one blow.
+ */
+#ifndef KGO_PORT_KERNEL_H
+#define KGO_PORT_KERNEL_H
+
+#include <linux/atomic.h>
+#include <linux/bug.h>
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <linux/container_of.h>
+#include <linux/errno.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/processor.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
+#include <linux/types.h>
+
+static_assert(sizeof(long) == sizeof(u64), "kgo needs a 64-bit kernel");
+
+#define port_load(p)		READ_ONCE(*(p))
+#define port_store(p, v)	WRITE_ONCE(*(p), (v))
+/* Barriers: what they pair with is said where they are used. */
+#define port_load_acquire(p)	smp_load_acquire(p)	/* pair: see use */
+#define port_store_release(p, v) smp_store_release(p, (v))
+#define port_xchg(p, v)		xchg(p, v)
+#define port_mb()		smp_mb()	/* pair: see use */
+#define port_barrier()		barrier()
+#define port_relax()		cpu_relax()
+
+#define port_cas(p, old, new)						\
+	({								\
+		typeof(*(p)) port_old_ = (old);				\
+									\
+		cmpxchg((p), port_old_, (new)) == port_old_;		\
+	})
+
+/*
+ * The fields are plain integers because user space shares them; atomic_t is
+ * the same integer, and the only add that every architecture has.
+ */
+#define port_add(p, v)							\
+	({								\
+		static_assert(sizeof(*(p)) == 4 || sizeof(*(p)) == 8);	\
+		(typeof(*(p)))(sizeof(*(p)) == 4 ?			\
+			(u32)atomic_add_return((int)(v), (atomic_t *)(p)) : \
+			(u64)atomic64_add_return((s64)(v), (atomic64_t *)(p))); \
+	})
+
+/*
+ * A raw lock: it is taken in hard interrupt and around wake-ups, also where
+ * spinlocks sleep.  @flags belongs to whoever holds @raw.
+ */
+typedef struct {
+	raw_spinlock_t	raw;
+	unsigned long	flags;
+} kgo_lock_t;
+
+static inline void port_lock_init(kgo_lock_t *lock)
+{
+	raw_spin_lock_init(&lock->raw);
+	lock->flags = 0;
+}
+
+static inline void port_lock(kgo_lock_t *lock)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&lock->raw, flags);
+	lock->flags = flags;
+}
+
+static inline void port_unlock(kgo_lock_t *lock)
+{
+	unsigned long flags = lock->flags;
+
+	raw_spin_unlock_irqrestore(&lock->raw, flags);
+}
+
+static inline void port_assert_held(kgo_lock_t *lock)
+{
+	lockdep_assert_held(&lock->raw);
+}
+
+static inline u64 port_now(void)
+{
+	return ktime_get_ns();
+}
+
+static inline u64 port_now_coarse(void)
+{
+	return ktime_get_coarse_ns();
+}
+
+static inline u64 port_seed(void)
+{
+	return get_random_u64();
+}
+
+static inline void *port_alloc(size_t size)
+{
+	/* More than kvmalloc() wants to be asked for. */
+	if (size > INT_MAX)
+		return NULL;
+	return kvzalloc(size, GFP_KERNEL);
+}
+
+static inline void port_free(void *ptr)
+{
+	kvfree(ptr);
+}
+
+/*
+ * Descriptors of the kernel's own goroutines: the pages of its G region, one
+ * entry each, filled in by port_g_grow().
+ */
+extern void **kgo_kernel_g;
+
+struct kgo_g;
+
+static inline struct kgo_g *port_g(u32 index)
+{
+	const u32 per_page = PAGE_SIZE / 128;	/* KGO_G_STRIDE, not seen yet */
+
+	return kgo_kernel_g[index / per_page] + (index % per_page) * 128;
+}
+
+#endif

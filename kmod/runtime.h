@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The objects of the module and who keeps them alive.
+ *
+ *      file of /dev/kgo --+
+ *      attached thread ---+--> struct kgo_runtime --> regions, arbiter
+ *      open debugfs file -+
+ *
+ *   struct kgo_runtime	one per SETUP, and one for the kernel's own goroutines
+ *	(mm == NULL: its threads are kthreads, nobody maps its regions).  It
+ *	dies in a work item after the last reference and an RCU grace period.
+ *
+ *   struct kgo_thread	one per M, found from the preempt notifier that it has
+ *	on its task.  Its life:
+ *
+ *	ATTACH --> LIVE --------- DETACH, by itself ---------+
+ *	             |                                       v
+ *	             | dead, or in another program (exec)   LEFT --> buried
+ *	             v                                       ^
+ *	           DYING -- its irq_work: arb_leave() -------+
+ *
+ *	A thread moves itself from LIVE, in process context or in one of its
+ *	notifiers; its last notifier may come long after its files are closed.
+ *
+ * The module stays loaded while a file is open (fops.owner).  A thread that
+ * lives on when the file is released gets a reference of its own; one that is
+ * dying by then is waited for by the exit of the module.
+ */
+#ifndef KGO_RUNTIME_H
+#define KGO_RUNTIME_H
+
+#include <linux/irq_work.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "core/arb.h"
+#include "region.h"
+
+/* Bounds of what SETUP grants; module parameters, constant after init. */
+extern unsigned int kgo_max_ps;
+extern unsigned int kgo_max_ms;
+extern unsigned int kgo_max_gs;
+
+/* What SETUP grants if it is not told. */
+#define KGO_DEFAULT_MS	16384U
+#define KGO_DEFAULT_GS	(1024U * 1024)
+
+/* Features of this module. */
+#define KGO_FEATURES	(KGO_FEAT_BLOCK | KGO_FEAT_TABLES)
+
+/* Where works of all objects run; flushed before the module goes. */
+extern struct workqueue_struct *kgo_wq;
+
+/*
+ * struct kgo_runtime.  Legend:
+ *   C: constant from kgo_runtime_create() on
+ *   L: written under lock; read without where that is said
+ *   R: under kgo_runtimes_lock
+ *   A: rules of its own (arb.h, region.h)
+ */
+struct kgo_runtime {
+	refcount_t		ref;
+	u64			id;		/* C */
+	struct list_head	link;		/* R: kgo_runtimes */
+	struct dentry		*dir;		/* C: its debugfs folder, or NULL */
+	struct mm_struct	*mm;		/* C: an identity, kept from reuse by mmgrab */
+	struct pid		*tgid;		/* C */
+	pid_t			pid;		/* C: of tgid, as init sees it */
+	char			comm[TASK_COMM_LEN]; /* C: at SETUP */
+	u32			nr_ps;		/* C */
+	u32			nr_ms;		/* C: bound */
+	u32			nr_gs;		/* C: bound */
+
+	struct arb		arb;		/* A */
+	struct kgo_region	region[KGO_NR_REGIONS]; /* A */
+
+	struct mutex		lock;		/* attach, burial, release of the file */
+	struct xarray		threads;	/* L, read under RCU: by M index */
+	u32			nr_threads;	/* L, read without */
+	u64			blocks;		/* L, read without: of threads that left */
+
+	struct rcu_work		free;
+};
+
+/* struct kgo_thread.end */
+#define KGO_LIVE	0U
+#define KGO_DYING	1U	/* its notifier is off; it makes no more calls */
+#define KGO_LEFT	2U	/* the arbiter has forgotten it */
+
+/*
+ * struct kgo_thread.  Legend:
+ *   C: constant from ATTACH on
+ *   M: the thread itself, its preempt notifiers included; others only look
+ *   L: rt->lock
+ *   A: rules of arb.h
+ */
+struct kgo_thread {
+	struct preempt_notifier	notifier;	/* M */
+	struct irq_work		irq_work;
+	struct kgo_runtime	*rt;		/* C */
+	struct task_struct	*task;		/* C, until it is buried */
+	struct kgo_mdesc	*md;		/* C: its shared record */
+	struct arb_m		am;		/* A */
+	pid_t			tid;		/* C: as init sees it */
+
+	u32			end;		/* M: LIVE to DYING, LIVE to LEFT;
+						 * irq_work: DYING to LEFT
+						 */
+	bool			parking;	/* M: sleeps in ENTER, not a block */
+	bool			blocked;	/* M: sleeps outside the runtime */
+	bool			owned;		/* M: ... and had a P when it began */
+	bool			lost;		/* M: a P that it has not asked for since */
+	bool			pinned;		/* L: has a module reference */
+	u64			blocks;		/* M */
+	u64			handoffs;	/* M */
+
+	struct work_struct	bury;
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct kgo_runtime_args - What kind of runtime
+ * @user: of the calling process; else the kernel's own
+ * @nr_ps: number of Ps
+ * @nr_ms: bound of attached threads
+ * @nr_gs: size of the G table
+ */
+struct kgo_runtime_args {
+	bool	user;
+	u32	nr_ps;
+	u32	nr_ms;
+	u32	nr_gs;
+};
+
+static inline struct kgo_runtime *kgo_arb_runtime(struct arb *arb)
+{
+	return container_of(arb, struct kgo_runtime, arb);
+}
+
+static inline struct kgo_rdesc *kgo_rdesc(struct kgo_runtime *rt)
+{
+	return rt->region[KGO_REGION_R].linear;
+}
+
+static inline struct kgo_pdesc *kgo_pdesc(struct kgo_runtime *rt, u32 p)
+{
+	return rt->region[KGO_REGION_P].linear + (size_t)p * KGO_P_STRIDE;
+}
+
+/* A descriptor that somebody touched, or NULL.  CONTEXT: any. */
+static inline struct kgo_gdesc *kgo_gdesc(struct kgo_runtime *rt, u64 index)
+{
+	return kgo_region_at(&rt->region[KGO_REGION_G], index * KGO_G_STRIDE);
+}
+
+/* runtime.c */
+struct kgo_runtime *kgo_runtime_create(const struct kgo_runtime_args *args);
+bool kgo_runtime_tryget(struct kgo_runtime *rt);
+void kgo_runtime_put(struct kgo_runtime *rt);
+struct kgo_runtime *kgo_runtime_after(u64 id);
+bool kgo_runtime_is_mine(struct kgo_runtime *rt);
+
+/* thread.c */
+int kgo_thread_attach(struct kgo_runtime *rt, struct kgo_thread **thread);
+int kgo_thread_detach(struct kgo_thread *th);
+struct kgo_thread *kgo_thread_current(void);
+struct kgo_thread *kgo_thread_at(struct kgo_runtime *rt, u32 index);
+void kgo_thread_publish(struct kgo_thread *th);
+void kgo_thread_doom(struct kgo_thread *th);
+void kgo_threads_outlive_file(struct kgo_runtime *rt);
+void kgo_threads_drain(void);
+
+/* blocked.c */
+extern struct preempt_ops kgo_preempt_ops;
+void kgo_thread_irq_work(struct irq_work *irq_work);
+
+/* arbiter.c */
+int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
+	      u32 target, u64 deadline, u32 *result);
+
+/* dev.c */
+int kgo_dev_init(void);
+void kgo_dev_exit(void);
+
+/* debugfs.c */
+void kgo_debugfs_init(void);
+void kgo_debugfs_exit(void);
+void kgo_debugfs_add(struct kgo_runtime *rt);
+void kgo_debugfs_remove(struct kgo_runtime *rt);
+
+#endif

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds modules for a guest kernel; the last line of output is the directory with the .ko files.
+#
+#   module.sh [--src DIR] [NAME] [MAKE-ARGUMENT...]      e.g. module.sh kasan W=1 C=2
+#
+# Builds the project's module, or with --src the folder DIR that has a Kbuild. Each kernel has an object
+# tree of its own in the cache, a mirror of the sources that keeps their times, so builds for several
+# kernels never mix and each stays incremental.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+what=kgo src=("$TOP/Kbuild" "$TOP/kmod" "$TOP/uapi")
+if [ "${1:-}" = --src ]; then
+	what=$(basename "$2") src=("$(readlink -f "$2")/")
+	shift 2
+fi
+name=${1:-6.1}
+[ $# -eq 0 ] || shift
+kernel=$("$RIG/kernel.sh" "$name")
+obj=$CACHE/obj/$name/$what
+mkdir -p "$obj"
+lock "obj-$name-$what"
+
+# A new kernel: nothing of the old objects holds.
+if [ "$(cat "$obj/.kernel" 2>/dev/null)" != "$kernel" ]; then
+	rm -rf "$obj"
+	mkdir -p "$obj"
+	echo "$kernel" >"$obj/.kernel"
+fi
+
+# Sources that are gone are deleted there, what make made is not.
+made=()
+for pattern in '*.o' '*.ko' '*.mod' '*.mod.c' '*.cmd' '*.d' '*.gcno' '*.symvers' modules.order .kernel; do
+	made+=(--filter "P $pattern" --exclude "$pattern")
+done
+rsync -a --delete "${made[@]}" "${src[@]}" "$obj/" >&2
+
+KRUN=
+# shellcheck source=/dev/null
+[ ! -e "$kernel/env" ] || . "$kernel/env"
+# shellcheck disable=SC2086 # words
+$NICE $KRUN make -C "$kernel/build" M="$obj" -j"$(nproc)" "$@" modules >&2
+echo "$obj"

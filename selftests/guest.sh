@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# What runs inside the guest; check.sh puts settings in front of it:
+#
+#   KGO_ABI_TESTS, KGO_LIB_TESTS   patterns of test programs, default all; "none" for none
+#
+# Summaries in the form of run_tests.sh are what counts. Whatever else goes wrong here is told as one
+# more failure by the exit code.
+
+bad=0
+cd /tmp || exit 1
+wrong() {
+	echo "not ok - $*"
+	bad=1
+}
+
+# So that kgo.ko can come and go: see notifiers.c.
+one-cpu insmod /notifiers.ko || wrong 'insmod notifiers.ko'
+
+if [ -e /kgo_kunit.ko ]; then
+	insmod /kgo.ko || wrong 'insmod kgo.ko'
+	dmesg -c >/dev/null
+	insmod /kgo_kunit.ko || wrong 'insmod kgo_kunit.ko'
+	echo '# kunit begin'
+	dmesg | sed 's/^\[[^]]*\] //'
+	echo '# kunit end'
+	rmmod kgo_kunit || wrong 'rmmod kgo_kunit'
+	rmmod kgo || wrong 'rmmod kgo after KUnit'
+fi
+
+insmod /kgo.ko || wrong 'insmod kgo.ko'
+# lifecycle removes and inserts the module again after each of its tests.
+export KGO_KO=/kgo.ko
+# shellcheck disable=SC2086 # patterns
+sh /tests/run_tests.sh /tests ${KGO_ABI_TESTS:-'abi/*'} || bad=1
+if [ "${KGO_LIB_TESTS:-}" != none ]; then
+	export KGO_TEST_SHORT=1 KGO_BACKEND=device
+	# shellcheck disable=SC2086
+	sh /tests/run_tests.sh /tests ${KGO_LIB_TESTS:-'lib/*'} || bad=1
+fi
+
+if [ -e /kgo_hello.ko ]; then
+	echo '# the sample: goroutines in the kernel'
+	if insmod /kgo_hello.ko && rmmod kgo_hello; then
+		dmesg | grep -i 'kgo_hello' | tail -5
+		echo '1 passed, 0 failed, 0 skipped'
+	else
+		wrong 'the sample module kgo_hello'
+	fi
+fi
+
+rmmod kgo || wrong 'rmmod kgo at the end'
+[ ! -e /sys/module/kgo ] || wrong 'something of kgo is left'
+[ ! -e /sys/kernel/debug/kgo ] || wrong 'a folder of debugfs is left'
+exit $bad

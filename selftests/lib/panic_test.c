@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * What ends a program: Go's panics, broken locks, overflows, misuse.  Each in
+ * a process of its own, which must say why on stderr.
+ */
+#include "lib_test.h"
+
+static int send_on_closed(void *arg)
+{
+	struct kgo_chan *c = kgo_chan_make(4, (size_t)(uintptr_t)arg);
+	int v = 1;
+
+	kgo_chan_close(c);
+	kgo_chan_send(c, &v);
+	return 0;
+}
+
+TEST(send_on_a_closed_channel_panics)
+{
+	struct ended e;
+
+	run_child(&e, send_on_closed, (void *)0);
+	EXPECT_PANIC(e, "send on closed channel");
+	run_child(&e, send_on_closed, (void *)3);
+	EXPECT_PANIC(e, "send on closed channel");
+}
+
+static int try_send_on_closed(void *arg)
+{
+	struct kgo_chan *c = kgo_chan_make(4, 1);
+	int v = 1;
+
+	kgo_chan_close(c);
+	if (arg)
+		kgo_chan_send_timeout(c, &v, 1000);
+	else
+		kgo_chan_try_send(c, &v);
+	return 0;
+}
+
+TEST(so_do_the_variants_that_do_not_wait)
+{
+	struct ended e;
+
+	run_child(&e, try_send_on_closed, NULL);
+	EXPECT_PANIC(e, "send on closed channel");
+	run_child(&e, try_send_on_closed, &e);
+	EXPECT_PANIC(e, "send on closed channel");
+}
+
+static void late_sender(void *arg)
+{
+	int v = 1;
+
+	kgo_chan_send(arg, &v);
+}
+
+static int close_under_sender(void *arg UNUSED)
+{
+	struct kgo_chan *c = kgo_chan_make(4, 0);
+
+	kgo_go(late_sender, c);
+	yield_until(waiting("chan send") == 1);
+	kgo_chan_close(c);
+	for (;;)
+		kgo_yield();
+	return 0;
+}
+
+TEST(a_sender_that_waits_panics_when_the_channel_is_closed)
+{
+	struct ended e;
+
+	run_child(&e, close_under_sender, NULL);
+	EXPECT_PANIC(e, "send on closed channel");
+	/* And it is that goroutine that is named, with where it came from. */
+	EXPECT_NE(NULL, strstr(e.err, "late_sender"));
+	EXPECT_NE(NULL, strstr(e.err, "close_under_sender"));
+	EXPECT_NE(NULL, strstr(e.err, "panic_test.c:"));
+}
+
+static int close_twice(void *arg UNUSED)
+{
+	struct kgo_chan *c = kgo_chan_make(4, 0);
+
+	kgo_chan_close(c);
+	kgo_chan_close(c);
+	return 0;
+}
+
+TEST(close_of_a_closed_channel_panics)
+{
+	struct ended e;
+
+	run_child(&e, close_twice, NULL);
+	EXPECT_PANIC(e, "close of closed channel");
+}
+
+static int close_nil(void *arg UNUSED)
+{
+	kgo_chan_close(NULL);
+	return 0;
+}
+
+TEST(close_of_a_nil_channel_panics)
+{
+	struct ended e;
+
+	run_child(&e, close_nil, NULL);
+	EXPECT_PANIC(e, "close of nil channel");
+}
+
+static int wg_negative(void *arg UNUSED)
+{
+	struct kgo_wg wg = { 0 };
+
+	kgo_wg_add(&wg, 2);
+	kgo_wg_done(&wg);
+	kgo_wg_add(&wg, -2);
+	return 0;
+}
+
+TEST(a_negative_waitgroup_panics)
+{
+	struct ended e;
+
+	run_child(&e, wg_negative, NULL);
+	EXPECT_PANIC(e, "negative WaitGroup counter");
+}
+
+static int unlock_unlocked(void *arg UNUSED)
+{
+	struct kgo_mutex mu = { 0 };
+
+	kgo_mutex_lock(&mu);
+	kgo_mutex_unlock(&mu);
+	kgo_mutex_unlock(&mu);
+	return 0;
+}
+
+TEST(unlock_of_an_unlocked_mutex_is_fatal)
+{
+	struct ended e;
+
+	run_child(&e, unlock_unlocked, NULL);
+	EXPECT_THROW(e, "unlock of unlocked mutex");
+}
+
+/* Not optimised into a loop: each frame is used after the next has returned. */
+static __attribute__((noinline)) int deep(volatile char *up, int n)
+{
+	volatile char frame[512];
+
+	frame[0] = *up;
+	frame[511] = (char)n;
+	return n ? deep(frame, n - 1) + frame[511] + frame[0] : frame[511];
+}
+
+static void overflow(void *arg UNUSED)
+{
+	volatile char c = 1;
+
+	deep(&c, 1 << 20);
+}
+
+static int overflow_main(void *arg UNUSED)
+{
+	kgo_go(overflow, NULL);
+	for (;;)
+		kgo_yield();
+	return 0;
+}
+
+TEST(a_stack_overflow_says_which_goroutine)
+{
+	struct ended e;
+
+	run_child(&e, overflow_main, NULL);
+	EXPECT_TRUE(SANITIZED ? WIFEXITED(e.status) || WIFSIGNALED(e.status) :
+		    WIFSIGNALED(e.status) && WTERMSIG(e.status) == SIGSEGV);
+	EXPECT_NE(NULL, strstr(e.err, "stack overflow")) {
+		TH_LOG("stderr: %s", e.err);
+	}
+	EXPECT_NE(NULL, strstr(e.err, "goroutine "));
+	EXPECT_NE(NULL, strstr(e.err, "overflow(...)"));
+	EXPECT_NE(NULL, strstr(e.err, "created by overflow_main"));
+	EXPECT_NE(NULL, strstr(e.err, "panic_test.c:"));
+}
+
+static int bad_pointer(void *arg UNUSED)
+{
+	volatile uintptr_t nowhere = 16;
+
+	*(volatile int *)nowhere = 1;
+	return 0;
+}
+
+TEST(another_crash_is_not_called_an_overflow)
+{
+	struct ended e;
+
+	run_child(&e, bad_pointer, NULL);
+	EXPECT_TRUE(SANITIZED || (WIFSIGNALED(e.status) && WTERMSIG(e.status) == SIGSEGV));
+	EXPECT_FALSE(WIFEXITED(e.status) && !WEXITSTATUS(e.status));
+	EXPECT_EQ(NULL, strstr(e.err, "fatal error: stack overflow"));
+}
+
+/* Calls that need a goroutine, made where there is none. */
+static void outside(void (*call)(void), struct ended *e)
+{
+	size_t n = 0;
+	ssize_t got;
+	int fd[2];
+	pid_t pid;
+
+	memset(e, 0xa5, sizeof(*e));
+	if (pipe(fd))
+		abort();
+	pid = fork();
+	if (!pid) {
+		dup2(fd[1], STDERR_FILENO);
+		close(fd[0]);
+		close(fd[1]);
+		call();
+		_exit(0);
+	}
+	close(fd[1]);
+	while ((got = read(fd[0], e->err + n, sizeof(e->err) - 1 - n)) > 0)
+		n += (size_t)got;
+	e->err[n] = 0;
+	close(fd[0]);
+	waitpid(pid, &e->status, 0);
+}
+
+static int nothing(void *arg UNUSED)
+{
+	return 0;
+}
+
+static void start_runtime(void)
+{
+	if (kgo_run(nothing, NULL, NULL))
+		_exit(50);
+}
+
+static void yield_outside(void)
+{
+	start_runtime();
+	kgo_yield();
+}
+
+static void sleep_outside(void)
+{
+	start_runtime();
+	kgo_sleep(1);
+}
+
+static void exit_outside(void)
+{
+	start_runtime();
+	kgo_exit();
+}
+
+static void send_outside(void)
+{
+	int v = 0;
+
+	start_runtime();
+	kgo_chan_send(kgo_chan_make(4, 1), &v);
+}
+
+TEST(calls_outside_of_a_goroutine_end_the_program_clearly)
+{
+	static void (*const call[])(void) = {
+		yield_outside, sleep_outside, exit_outside, send_outside,
+	};
+	struct ended e;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(call); i++) {
+		outside(call[i], &e);
+		EXPECT_THROW(e, "outside of");
+		EXPECT_NE(NULL, strstr(e.err, "goroutine"));
+	}
+}
+
+static int main_returns(void *arg)
+{
+	return (int)(uintptr_t)arg;
+}
+
+static void forever(void *arg UNUSED)
+{
+	for (;;)
+		kgo_yield();
+}
+
+static int returns_beside_others(void *arg)
+{
+	kgo_go(forever, NULL);
+	kgo_go(forever, NULL);
+	kgo_yield();
+	return (int)(uintptr_t)arg;
+}
+
+TEST(the_program_ends_with_what_main_returns)
+{
+	struct ended e;
+
+	run_child(&e, main_returns, (void *)0);
+	EXPECT_TRUE(WIFEXITED(e.status));
+	EXPECT_EQ(0, WEXITSTATUS(e.status));
+	run_child(&e, main_returns, (void *)7);
+	EXPECT_EQ(7, WEXITSTATUS(e.status));
+	/* Whatever others do. */
+	run_child(&e, returns_beside_others, (void *)9);
+	EXPECT_TRUE(WIFEXITED(e.status));
+	EXPECT_EQ(9, WEXITSTATUS(e.status));
+}
+
+TEST_HARNESS_MAIN

@@ -297,7 +297,7 @@ void kgo_exit(void)
 		port_throw("kgo_exit() outside of a goroutine");
 		abort();
 	}
-	if (m->curg->fn == run_body)
+	if (kgo_g_fn(m->curg) == run_body)
 		longjmp(((struct main_call *)m->curg->arg)->end, 1);
 	kgo_g_end();
 	abort();

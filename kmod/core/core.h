@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * What the files of the core offer each other and the ports.  What programs
- * and kernel modules may call is in api.h.
+ * and kernel modules may call is in include/kgo/.
  */
 #ifndef KGO_CORE_CORE_H
 #define KGO_CORE_CORE_H
 
 #include "types.h"
-#include "api.h"
+#include "include/kgo/api.h"
 
 /*
  * kgo_enter_sched() brackets every access to a P's record together with
@@ -92,6 +92,7 @@ void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to);
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
+struct kgo_gx *kgo_gx(struct kgo_g *g);
 
 /* runq.c: the local run queue of a P */
 void kgo_runq_put(struct kgo_p *p, struct kgo_g *g, bool next);

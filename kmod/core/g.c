@@ -62,6 +62,19 @@ void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to)
 		port_relax();
 }
 
+/**
+ * kgo_gx() - The extension of a goroutine, made if it has none
+ * @g: the calling goroutine, or one that was not started yet
+ *
+ * CONTEXT: may sleep, no lock held.  Return: NULL without memory.
+ */
+struct kgo_gx *kgo_gx(struct kgo_g *g)
+{
+	if (!g->x)
+		g->x = port_alloc(sizeof(*g->x));
+	return g->x;
+}
+
 /* Reserve fresh descriptors: for a P a batch, else one. */
 static int g_reserve(u32 want, u32 *first, u32 *n)
 {
@@ -179,7 +192,6 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 		}
 	}
 
-	g->fn = fn;
 	g->arg = arg;
 	g->bound = NULL;
 	g->d.flags = stack_size ? GF_ODD_STACK : 0;

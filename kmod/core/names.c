@@ -34,6 +34,16 @@ static const char *const kgo_reason_names[] = {
 	[KGO_WAIT_SEMACQUIRE]		= "semacquire",
 	[KGO_WAIT_MUTEX]		= "sync.Mutex.Lock",
 	[KGO_WAIT_WAITGROUP]		= "sync.WaitGroup.Wait",
+	[KGO_WAIT_RWMUTEX_RLOCK]	= "sync.RWMutex.RLock",
+	[KGO_WAIT_RWMUTEX_LOCK]		= "sync.RWMutex.Lock",
+	[KGO_WAIT_COND]			= "sync.Cond.Wait",
+	[KGO_WAIT_SEMAPHORE]		= "semaphore.Weighted.Acquire",
+	[KGO_WAIT_FINALIZER]		= "finalizer wait",
+	[KGO_WAIT_SIGNAL]		= "signal wait",
+	[KGO_WAIT_SYNCTEST_RUN]		= "synctest.Run",
+	[KGO_WAIT_SYNCTEST_WAIT]	= "synctest.Wait",
+	[KGO_WAIT_PANIC]		= "panicwait",
+	[KGO_WAIT_QUIESCE]		= "quiesce",
 };
 
 static_assert(sizeof(kgo_state_names) / sizeof(kgo_state_names[0]) ==

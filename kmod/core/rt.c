@@ -71,6 +71,10 @@ void kgo_rt_destroy(void)
 {
 	u32 i;
 
+	for (i = 1; i < port_load(&kgo_rt.r->nr_gs); i++) {
+		port_free(port_g(i)->x);
+		port_g(i)->x = NULL;
+	}
 	for (i = 0; i < kgo_rt.nr_ps; i++) {
 		port_free(kgo_p_at(i)->timers.heap);
 		kgo_p_at(i)->timers.heap = NULL;

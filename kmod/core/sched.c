@@ -591,6 +591,6 @@ void kgo_g_entry(struct kgo_g *g)
 {
 	settle(port_self());
 	kgo_leave_sched();
-	g->fn(g->arg);
+	kgo_g_fn(g)(g->arg);
 	kgo_g_end();
 }

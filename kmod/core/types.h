@@ -24,19 +24,37 @@
 struct kgo_timer;
 
 /*
+ * struct kgo_gx - What only some goroutines have
+ *
+ * Made by kgo_gx() when it is first needed and kept with the descriptor, so
+ * that a goroutine without is as small and as quick to start as can be.  Dead
+ * goroutines have nothing in it.
+ */
+struct kgo_gx {
+	u32		unused;
+};
+
+/*
  * struct kgo_g - A goroutine.  Index 0 is never used.
  */
 struct kgo_g {
 	struct kgo_gdesc d;
 	u32		index;		/* C */
 	u32		next;		/* G: link in the one queue or free list it is in */
-	void		(*fn)(void *arg);	/* G */
+	struct kgo_gx	*x;		/* G: or NULL; see kgo_gx() */
 	void		*arg;		/* G */
 	struct kgo_m	*bound;		/* G: runs on this M only, or NULL */
 	u32		batch_next;	/* G: first of a batch: the next batch's */
 	u32		batch_n;	/* G: first of a batch: how many it has */
 	void		*ext;		/* G: for the port */
 };
+
+typedef void (*kgo_fn)(void *arg);
+
+static inline kgo_fn kgo_g_fn(const struct kgo_g *g)
+{
+	return (kgo_fn)(unsigned long)g->d.fn;
+}
 
 /*
  * struct kgo_gq - A queue of goroutines, linked by index

@@ -217,6 +217,9 @@ TEST_F(table, every_wait_reason_has_its_name)
 		"-", "chan send", "chan receive", "chan send (nil chan)",
 		"chan receive (nil chan)", "select", "select (no cases)", "sleep",
 		"IO wait", "semacquire", "sync.Mutex.Lock", "sync.WaitGroup.Wait",
+		"sync.RWMutex.RLock", "sync.RWMutex.Lock", "sync.Cond.Wait",
+		"semaphore.Weighted.Acquire", "finalizer wait", "signal wait",
+		"synctest.Run", "synctest.Wait", "panicwait", "quiesce",
 	};
 	unsigned int i;
 	char key[16];

@@ -29,7 +29,8 @@ build() {
 	mkdir -p "$bin"
 	for f in "$here"/*.c; do
 		name=$(basename "$f" .c)
-		quietly gcc -std=gnu11 -O2 -Wall -Wextra -fno-omit-frame-pointer -static -I"$TOP/userlib/include" \
+		quietly gcc -std=gnu11 -O2 -Wall -Wextra -fno-omit-frame-pointer -static \
+			-I"$TOP"/userlib/include -I"$TOP"/kmod/core/include -I"$TOP"/uapi \
 			-o "$bin/$name" "$f" "$user/libkgo.a" -pthread
 	done
 	for f in "$here"/go/*.go; do

@@ -370,6 +370,16 @@ enum kgo_gstate {
  * @KGO_WAIT_SEMACQUIRE: "semacquire"
  * @KGO_WAIT_MUTEX: "sync.Mutex.Lock"
  * @KGO_WAIT_WAITGROUP: "sync.WaitGroup.Wait"
+ * @KGO_WAIT_RWMUTEX_RLOCK: "sync.RWMutex.RLock"
+ * @KGO_WAIT_RWMUTEX_LOCK: "sync.RWMutex.Lock"
+ * @KGO_WAIT_COND: "sync.Cond.Wait"
+ * @KGO_WAIT_SEMAPHORE: "semaphore.Weighted.Acquire"
+ * @KGO_WAIT_FINALIZER: "finalizer wait"
+ * @KGO_WAIT_SIGNAL: "signal wait"
+ * @KGO_WAIT_SYNCTEST_RUN: "synctest.Run"
+ * @KGO_WAIT_SYNCTEST_WAIT: "synctest.Wait"
+ * @KGO_WAIT_PANIC: "panicwait"
+ * @KGO_WAIT_QUIESCE: "quiesce"
  * @KGO_WAIT_NR_REASONS: number of reasons
  */
 enum kgo_wait_reason {
@@ -385,7 +395,17 @@ enum kgo_wait_reason {
 	KGO_WAIT_SEMACQUIRE		= 9,
 	KGO_WAIT_MUTEX			= 10,
 	KGO_WAIT_WAITGROUP		= 11,
-	KGO_WAIT_NR_REASONS		= 12,
+	KGO_WAIT_RWMUTEX_RLOCK		= 12,
+	KGO_WAIT_RWMUTEX_LOCK		= 13,
+	KGO_WAIT_COND			= 14,
+	KGO_WAIT_SEMAPHORE		= 15,
+	KGO_WAIT_FINALIZER		= 16,
+	KGO_WAIT_SIGNAL			= 17,
+	KGO_WAIT_SYNCTEST_RUN		= 18,
+	KGO_WAIT_SYNCTEST_WAIT		= 19,
+	KGO_WAIT_PANIC			= 20,
+	KGO_WAIT_QUIESCE		= 21,
+	KGO_WAIT_NR_REASONS		= 22,
 };
 
 /**

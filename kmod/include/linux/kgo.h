@@ -2,8 +2,7 @@
 /*
  * Goroutines for kernel code.
  *
- * What is in core/api.h (go, yield, sleep, channels, Mutex, WaitGroup) means
- * the same here as in a program.  What the kernel adds stands below.
+ * What the headers in core/include/kgo declare means the same here as in a program.  What the kernel adds stands below.
  *
  * A goroutine runs on the stack of a pooled kernel thread, from its first
  * instruction to its last: `current`, its stack, lockdep and backtraces are
@@ -25,7 +24,7 @@
 #include <linux/types.h>
 #include <uapi/linux/kgo.h>
 
-#include "../../core/api.h"
+#include "../../core/include/kgo/api.h"
 
 struct module;
 

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The primitives, with one declaration for programs and for kernel modules.
+ * Include <kgo.h> in a program and <linux/kgo.h> of kmod/include in a module,
+ * never a file of this folder.  One concept, one header.
+ *
+ * Context.  "A goroutine" means the body of a goroutine; calls that may park
+ * are for goroutines only.  "Anywhere" also means plain threads of the program
+ * that the runtime does not know, once it runs.
+ *
+ * A goroutine may wake on another thread after any call that may park: do not
+ * keep errno or addresses of thread-local variables over one.  Every function
+ * that can fail returns a negative error number and leaves errno alone.
+ *
+ * Times are nanoseconds of CLOCK_MONOTONIC.
+ */
+#ifndef KGO_API_H
+#define KGO_API_H
+
+#include "chan.h"
+#include "go.h"
+#include "sync.h"
+#include "time.h"
+
+#endif

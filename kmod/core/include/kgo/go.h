@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Goroutines: start, yield, who am I.
+ */
+#ifndef KGO_GO_H
+#define KGO_GO_H
+
+/**
+ * struct kgo_attr - How to start a goroutine
+ * @stack_size: bytes of stack, 0 for the default (64 KiB); rounded up to
+ *	pages; without effect in the kernel
+ * @flags: must be zero
+ * @reserved: must be zero
+ */
+struct kgo_attr {
+	size_t		stack_size;
+	unsigned int	flags;
+	unsigned int	reserved;
+};
+
+/**
+ * kgo_go_at() - Start a goroutine; use the macro kgo_go()
+ * @site: static record of the calling place, or NULL
+ * @fn: what it runs
+ * @arg: passed to @fn; stays the caller's
+ * @attr: NULL for the defaults
+ *
+ * CONTEXT: anywhere (kernel: process context).  Does not park; the new
+ * goroutine runs soon, on any thread.
+ * Return: 0; -ENOMEM without memory for it; -EAGAIN if the table of
+ * goroutines is full; -EINVAL for a bad @attr or no @fn; -ESRCH if no runtime
+ * runs.
+ */
+int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
+	      const struct kgo_attr *attr);
+
+/*
+ * The record of a go statement.  Addresses are stored as __u64 so that it is
+ * the same for every reader.
+ */
+#define KGO_SITE(start_)						\
+	(__extension__ ({						\
+		static const struct kgo_site kgo_site_ = {		\
+			.func	= (__u64)(unsigned long)__func__,	\
+			.file	= (__u64)(unsigned long)__FILE__,	\
+			.start	= (__u64)(unsigned long)(start_),	\
+			.line	= __LINE__,				\
+			.reserved = 0,					\
+		};							\
+		&kgo_site_;						\
+	}))
+
+/**
+ * kgo_go() - Start a goroutine that runs fn(arg)
+ * @fn: what it runs
+ * @arg: passed to @fn
+ *
+ * Remembers where it stands, for the tables.  See kgo_go_at().
+ */
+#define kgo_go(fn, arg)	kgo_go_at(KGO_SITE(#fn), (fn), (arg), NULL)
+
+/** kgo_go_attr() - kgo_go() with a struct kgo_attr */
+#define kgo_go_attr(fn, arg, attr)					\
+	kgo_go_at(KGO_SITE(#fn), (fn), (arg), (attr))
+
+/**
+ * kgo_yield() - Let all other runnable goroutines go first
+ *
+ * CONTEXT: a goroutine; may park.
+ */
+void kgo_yield(void);
+
+/**
+ * kgo_goid() - Number of the calling goroutine
+ *
+ * CONTEXT: anywhere.  Return: 0 outside a goroutine.
+ */
+unsigned long long kgo_goid(void);
+
+/**
+ * kgo_num_goroutine() - Goroutines that exist, the caller included
+ *
+ * Exact only while nothing starts or ends.  CONTEXT: anywhere.
+ */
+unsigned long long kgo_num_goroutine(void);
+
+#endif

@@ -1,1 +1,0 @@
-../../../kmod/core/api.h

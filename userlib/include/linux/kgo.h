@@ -1,1 +1,0 @@
-../../../uapi/linux/kgo.h

@@ -431,9 +431,10 @@ void check_quiet(void)
 		sim_fail("nr_starting is set, nobody starts");
 	if (r->gq_len != kgo_rt.gq.n)
 		sim_fail("gq_len is %u of %u", r->gq_len, kgo_rt.gq.n);
-	if (r->keeper_when && !somebody_parked_until(
-		    r->keeper_when < S.now + NS_PER_MS ? S.now + NS_PER_MS :
-		    r->keeper_when))
+	first = r->keeper_when;
+	if (first && first < S.now + NS_PER_MS)
+		first = S.now + NS_PER_MS;
+	if (first && !somebody_parked_until(first))
 		sim_fail("keeper_when is set, but nobody wakes up then");
 	/* They look again in a moment. */
 	if (nappers)
@@ -453,7 +454,7 @@ void check_quiet(void)
 		if (first < S.now + NS_PER_MS)
 			first = S.now + NS_PER_MS;
 		if (!somebody_parked_until(first))
-			sim_fail("a timer is due in %lld ns, %u Ps are available, no spare M will wake",
+			sim_fail("timer due in %lld ns, %u Ps are available, no spare M will wake",
 				 (long long)(kgo_timers_first() - S.now), avail);
 	}
 }

@@ -375,9 +375,9 @@ static void timed_sender(void *arg)
 		if (!ret) {
 			port_add(&X.sent, 1);
 			port_add(&X.sum, v);
-		} else if (ret == -EPIPE) {
-			break;
 		} else {
+			if (ret == -EPIPE)
+				break;
 			sim_expect(ret == -ETIMEDOUT || ret == -EAGAIN ||
 				   (ret == -ENOMEM && S.o.p_nomem),
 				   "timed send: %d", ret);
@@ -402,9 +402,9 @@ static void timed_receiver(void *unused)
 			sim_expect(v && v <= X.n * X.rounds, "received %u", v);
 			port_add(&X.received, 1);
 			port_add(&X.sum, -(u64)v);
-		} else if (!ret) {
-			break;
 		} else {
+			if (!ret)
+				break;
 			sim_expect(ret == -ETIMEDOUT || ret == -EAGAIN ||
 				   (ret == -ENOMEM && S.o.p_nomem),
 				   "timed receive: %d", ret);

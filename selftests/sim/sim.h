@@ -201,6 +201,7 @@ struct chan_view {
 	size_t	count, cap;
 	bool	closed;
 };
+
 kgo_lock_t *peek_chan_lock(struct kgo_chan *c);
 void peek_chan(struct kgo_chan *c, struct chan_view *v);
 bool peek_timed_out(const void *waiter);

@@ -39,16 +39,40 @@ kernel_doc() {
 	kernel_files | xargs perl "$source/scripts/kernel-doc" -none 2>&1 | grep -v '^$'
 }
 
-sparse() { "$rig"/module.sh 6.1 C=2 CF='-D__CHECK_ENDIAN__' 2>&1 >/dev/null | grep -E 'warning:|error:'; }
-warnings() {
+sparse() {
+	local out=$log.sparse
+
+	"$rig"/module.sh 6.1 C=2 CF='-D__CHECK_ENDIAN__' >"$out" 2>&1 || tail -20 "$out"
+	grep -E 'warning:|error:' "$out"
+	rm -f "$out"
+}
+# module NAME: what a compiler says of the module with all warnings that the kernel's own headers bear.
+module() {
+	local out=$log.module
+
 	touch kmod/*.c kmod/core/*.c
-	"$rig"/module.sh 6.1 W=1 KCFLAGS='-Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare' \
-		2>&1 >/dev/null | grep -E '(kmod|uapi)/.*(warning:|error:)'
+	"$rig"/module.sh "$1" W=1 KCFLAGS='-Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare' \
+		>"$out" 2>&1 || tail -20 "$out"
+	grep -E '(kmod|uapi)/.*(warning:|error:)' "$out"
+	rm -f "$out"
+}
+warnings() { module 6.1; }
+# There the kernel is prepared anew by clang, which takes a quarter of a minute once.
+warnings_clang() { module clang; }
+
+# The kernel's own semantic patches for what they find in modules.
+cocci() {
+	find "$source"/scripts/coccinelle/{api,free,iterators,locks,misc,null} -name '*.cocci' | while read -r patch; do
+		grep -q 'virtual report' "$patch" || continue
+		# The core has no max().
+		[ "$(basename "$patch")" != minmax.cocci ] || continue
+		spatch -D report --no-show-diff --very-quiet --sp-file "$patch" --include-headers -I uapi -I kmod/core kmod
+	done 2>/dev/null
 }
 
 # What a compiler says of the library and the public headers, beside the commands that make prints.
 library() {
-	make -s -C userlib O="$CACHE/lint-$1" CC="$1" all check-headers 2>&1 >/dev/null | grep -v '^make'
+	make -s -C userlib O="$CACHE/lint-$1" CC="$1" all check-headers 2>&1 || echo "make failed"
 }
 lib_gcc() { library gcc; }
 lib_clang() { library clang; }
@@ -71,7 +95,7 @@ man() {
 }
 spdx() { git ls-files -- '*.[chS]' '*.sh' '*Makefile' Kbuild | while read -r f; do head -3 "$f" | grep -q SPDX || echo "$f: no SPDX line"; done; }
 
-[ $# -gt 0 ] || set -- spdx seam shell man kernel_doc checkpatch sparse warnings lib_gcc lib_clang
+[ $# -gt 0 ] || set -- spdx seam shell man kernel_doc checkpatch sparse warnings warnings_clang cocci lib_gcc lib_clang
 for check; do
 	n=$((n + 1))
 	$check >"$log" 2>&1

@@ -340,6 +340,47 @@ int kgo_chan_close(struct kgo_chan *c)
 	return 0;
 }
 
+/**
+ * kgo_chan_offer() - Send if that needs no wait, from under another lock
+ * @c: the channel
+ * @v: elem_size bytes
+ *
+ * For what fires a timer: a value that nobody takes and the buffer has no room
+ * for is dropped, as is one for a closed channel.
+ * CONTEXT: an M with in_sched set; may hold a lock that is taken before those
+ * of channels (a timer heap's).
+ * Return: a receiver that the caller makes ready once it has dropped its lock,
+ * or NULL.
+ */
+struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v)
+{
+	struct kgo_g *ready = NULL;
+
+	port_lock(&c->lock);
+	send_now(c, v, &ready);
+	port_unlock(&c->lock);
+	return ready;
+}
+
+/**
+ * kgo_chan_drain() - Drop what is buffered
+ * @c: the channel; nobody sends on it but by kgo_chan_offer()
+ *
+ * CONTEXT: as kgo_chan_offer().
+ * Return: true if there was something.
+ */
+bool kgo_chan_drain(struct kgo_chan *c)
+{
+	bool any;
+
+	port_lock(&c->lock);
+	any = c->count;
+	c->head = 0;
+	port_store(&c->count, 0);
+	port_unlock(&c->lock);
+	return any;
+}
+
 size_t kgo_chan_len(const struct kgo_chan *c)
 {
 	return c ? port_load(&c->count) : 0;

@@ -106,6 +106,18 @@ KGO_EXPORT(kgo_mutex_lock);
 KGO_EXPORT(kgo_mutex_try_lock);
 KGO_EXPORT(kgo_mutex_unlock);
 
+KGO_EXPORT(kgo_after_func_at);
+KGO_EXPORT(kgo_timer_new);
+KGO_EXPORT(kgo_timer_c);
+KGO_EXPORT(kgo_timer_stop);
+KGO_EXPORT(kgo_timer_reset);
+KGO_EXPORT(kgo_timer_free);
+KGO_EXPORT(kgo_ticker_new);
+KGO_EXPORT(kgo_ticker_c);
+KGO_EXPORT(kgo_ticker_stop);
+KGO_EXPORT(kgo_ticker_reset);
+KGO_EXPORT(kgo_ticker_free);
+
 KGO_EXPORT(kgo_wg_add);
 KGO_EXPORT(kgo_wg_done);
 KGO_EXPORT(kgo_wg_wait);
@@ -155,8 +167,8 @@ KGO_EXPORT_TEST(kgo_globq_put_all);
 KGO_EXPORT_TEST(kgo_globq_get);
 KGO_EXPORT_TEST(kgo_enter_sched_slow);
 KGO_EXPORT_TEST(kgo_timers_run);
-KGO_EXPORT_TEST(kgo_timer_start);
-KGO_EXPORT_TEST(kgo_timer_stop);
+KGO_EXPORT_TEST(kgo_alarm_start);
+KGO_EXPORT_TEST(kgo_alarm_stop);
 KGO_EXPORT_TEST(kgo_sema_acquire);
 KGO_EXPORT_TEST(kgo_sema_release);
 #endif

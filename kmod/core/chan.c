@@ -37,7 +37,7 @@ struct chan_waiter {
 
 /* A wait with an end. */
 struct chan_timed {
-	struct kgo_timer timer;
+	struct kgo_alarm timer;
 	struct chan_waiter w;
 	struct kgo_chan	*c;
 	bool		expired;	/* fired before it was queued */
@@ -167,7 +167,7 @@ static int recv_now(struct kgo_chan *c, void *v, struct kgo_g **ready)
 	return -EAGAIN;
 }
 
-static struct kgo_g *timed_fire(struct kgo_timer *t)
+static struct kgo_g *timed_fire(struct kgo_alarm *t)
 {
 	struct chan_timed *tw = container_of(t, struct chan_timed, timer);
 	struct kgo_g *g = NULL;
@@ -208,7 +208,7 @@ static int chan_wait_timed(struct kgo_m *m, struct kgo_chan *c, void *elem,
 	kgo_list_init(&tw.w.link);
 	tw.w.g = m->curg;
 	tw.w.elem = elem;
-	ret = kgo_timer_start(&tw.timer, ns);
+	ret = kgo_alarm_start(&tw.timer, ns);
 	if (ret)
 		return ret;
 
@@ -226,7 +226,7 @@ static int chan_wait_timed(struct kgo_m *m, struct kgo_chan *c, void *elem,
 		ret = tw.w.result;
 	}
 	/* After this it does not fire any more: tw may go. */
-	kgo_timer_stop(&tw.timer);
+	kgo_alarm_stop(&tw.timer);
 	if (ready)
 		kgo_ready(ready);
 	return ret;

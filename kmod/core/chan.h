@@ -49,7 +49,7 @@ struct kgo_select {
 	bool		parked;		/* Q: lock; if held by others: off its stack */
 	struct kgo_waiter *won;		/* Q: lock; NULL and decided: its time is over */
 	struct kgo_g	*g;		/* C */
-	struct kgo_timer timer;
+	struct kgo_alarm timer;
 };
 
 static inline void chan_queue_push(struct chan_queue *q, struct kgo_waiter *w)

@@ -116,7 +116,7 @@ enum chan_taken kgo_select_take(struct kgo_waiter *me, struct kgo_waiter *w,
 	return CHAN_TAKEN;
 }
 
-static struct kgo_g *select_fire(struct kgo_timer *t)
+static struct kgo_g *select_fire(struct kgo_alarm *t)
 {
 	struct kgo_select *sel = container_of(t, struct kgo_select, timer);
 	struct kgo_g *g = NULL;
@@ -225,7 +225,7 @@ static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 
 	port_lock_init(&sel.lock);
 	if (ns > 0) {
-		ret = kgo_timer_start(&sel.timer, ns);
+		ret = kgo_alarm_start(&sel.timer, ns);
 		if (ret)
 			return ret;
 	}
@@ -242,7 +242,7 @@ static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 	}
 	take_back(&sel, cases, n, first, done);
 	if (ns > 0)
-		kgo_timer_stop(&sel.timer);
+		kgo_alarm_stop(&sel.timer);
 
 	if (!sel.won)
 		return ns ? -ETIMEDOUT : -EAGAIN;

@@ -106,8 +106,22 @@ KGO_EXPORT(kgo_mutex_lock);
 KGO_EXPORT(kgo_mutex_try_lock);
 KGO_EXPORT(kgo_mutex_unlock);
 
+KGO_EXPORT(kgo_rwmutex_lock);
+KGO_EXPORT(kgo_rwmutex_try_lock);
+KGO_EXPORT(kgo_rwmutex_unlock);
+KGO_EXPORT(kgo_rwmutex_rlock);
+KGO_EXPORT(kgo_rwmutex_try_rlock);
+KGO_EXPORT(kgo_rwmutex_runlock);
+
+KGO_EXPORT(kgo_cond_wait);
+KGO_EXPORT(kgo_cond_signal);
+KGO_EXPORT(kgo_cond_broadcast);
+
+KGO_EXPORT(kgo_once_do);
+
 KGO_EXPORT(kgo_wg_add);
 KGO_EXPORT(kgo_wg_done);
+KGO_EXPORT(kgo_wg_go_at);
 KGO_EXPORT(kgo_wg_wait);
 
 #if IS_ENABLED(CONFIG_KUNIT)

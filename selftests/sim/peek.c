@@ -16,7 +16,7 @@
 	} while (0)
 #include "chan.c"
 #undef kgo_ready
-#include "sema.c"
+#include "addrq.c"
 
 kgo_lock_t *peek_chan_lock(struct kgo_chan *c)
 {
@@ -58,7 +58,7 @@ u32 peek_chan_waiters(struct kgo_chan *c)
 void peek_sema_reset(void)
 {
 	memset(table, 0, sizeof(table));
-	kgo_sema_init();
+	kgo_addrq_init();
 }
 
 u32 peek_sema_waiters(void)
@@ -66,6 +66,6 @@ u32 peek_sema_waiters(void)
 	u32 n = 0, i;
 
 	for (i = 0; i < BUCKETS; i++)
-		n += table[i].n + !kgo_list_empty(&table[i].waiters);
+		n += table[i].n + !!table[i].root;
 	return n;
 }

@@ -119,10 +119,31 @@ KGO_EXPORT(kgo_cond_broadcast);
 
 KGO_EXPORT(kgo_once_do);
 
+KGO_EXPORT(kgo_after_func_at);
+KGO_EXPORT(kgo_timer_new);
+KGO_EXPORT(kgo_timer_c);
+KGO_EXPORT(kgo_timer_stop);
+KGO_EXPORT(kgo_timer_reset);
+KGO_EXPORT(kgo_timer_free);
+KGO_EXPORT(kgo_ticker_new);
+KGO_EXPORT(kgo_ticker_c);
+KGO_EXPORT(kgo_ticker_stop);
+KGO_EXPORT(kgo_ticker_reset);
+KGO_EXPORT(kgo_ticker_free);
+
 KGO_EXPORT(kgo_wg_add);
 KGO_EXPORT(kgo_wg_done);
 KGO_EXPORT(kgo_wg_go_at);
 KGO_EXPORT(kgo_wg_wait);
+
+KGO_EXPORT(kgo_pool_get);
+KGO_EXPORT(kgo_pool_put);
+KGO_EXPORT(kgo_pool_trim);
+KGO_EXPORT(kgo_pool_destroy);
+
+KGO_EXPORT(kgo_flight_do);
+KGO_EXPORT(kgo_flight_do_chan_at);
+KGO_EXPORT(kgo_flight_forget);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 KGO_EXPORT_TEST(kgo_rt);
@@ -169,8 +190,8 @@ KGO_EXPORT_TEST(kgo_globq_put_all);
 KGO_EXPORT_TEST(kgo_globq_get);
 KGO_EXPORT_TEST(kgo_enter_sched_slow);
 KGO_EXPORT_TEST(kgo_timers_run);
-KGO_EXPORT_TEST(kgo_timer_start);
-KGO_EXPORT_TEST(kgo_timer_stop);
+KGO_EXPORT_TEST(kgo_alarm_start);
+KGO_EXPORT_TEST(kgo_alarm_stop);
 KGO_EXPORT_TEST(kgo_sema_acquire);
 KGO_EXPORT_TEST(kgo_sema_release);
 #endif

@@ -17,6 +17,8 @@
 #ifndef KGO_CORE_DST_H
 #define KGO_CORE_DST_H
 
+#include "port.h"
+
 struct kgo_dst {
 	struct kgo_dst	*child[2];
 	u64		hash;

@@ -19,6 +19,8 @@
 
 #include "chan.h"
 #include "go.h"
+#include "pool.h"
+#include "singleflight.h"
 #include "sync.h"
 #include "time.h"
 

@@ -102,6 +102,25 @@ KGO_EXPORT(kgo_chan_close);
 KGO_EXPORT(kgo_chan_len);
 KGO_EXPORT(kgo_chan_cap);
 
+KGO_EXPORT(kgo_ctx_after_func_at);
+KGO_EXPORT(kgo_ctx_after_put);
+KGO_EXPORT(kgo_ctx_after_stop);
+KGO_EXPORT(kgo_ctx_background);
+KGO_EXPORT(kgo_ctx_cancel);
+KGO_EXPORT(kgo_ctx_cause);
+KGO_EXPORT(kgo_ctx_deadline);
+KGO_EXPORT(kgo_ctx_done);
+KGO_EXPORT(kgo_ctx_err);
+KGO_EXPORT(kgo_ctx_get);
+KGO_EXPORT(kgo_ctx_lost);
+KGO_EXPORT(kgo_ctx_put);
+KGO_EXPORT(kgo_ctx_value);
+KGO_EXPORT(kgo_ctx_with_cancel_at);
+KGO_EXPORT(kgo_ctx_with_deadline_at);
+KGO_EXPORT(kgo_ctx_with_timeout_at);
+KGO_EXPORT(kgo_ctx_with_value_at);
+KGO_EXPORT(kgo_ctx_without_cancel_at);
+
 KGO_EXPORT(kgo_mutex_lock);
 KGO_EXPORT(kgo_mutex_try_lock);
 KGO_EXPORT(kgo_mutex_unlock);
@@ -144,6 +163,17 @@ KGO_EXPORT(kgo_pool_destroy);
 KGO_EXPORT(kgo_flight_do);
 KGO_EXPORT(kgo_flight_do_chan_at);
 KGO_EXPORT(kgo_flight_forget);
+
+KGO_EXPORT(kgo_semaphore_init);
+KGO_EXPORT(kgo_semaphore_acquire);
+KGO_EXPORT(kgo_semaphore_try_acquire);
+KGO_EXPORT(kgo_semaphore_release);
+
+KGO_EXPORT(kgo_errgroup_with_context);
+KGO_EXPORT(kgo_errgroup_set_limit);
+KGO_EXPORT(kgo_errgroup_go_at);
+KGO_EXPORT(kgo_errgroup_try_go_at);
+KGO_EXPORT(kgo_errgroup_wait);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 KGO_EXPORT_TEST(kgo_rt);

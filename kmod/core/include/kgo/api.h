@@ -18,8 +18,11 @@
 #define KGO_API_H
 
 #include "chan.h"
+#include "context.h"
+#include "errgroup.h"
 #include "go.h"
 #include "pool.h"
+#include "semaphore.h"
 #include "singleflight.h"
 #include "sync.h"
 #include "time.h"

@@ -129,6 +129,19 @@ KGO_EXPORT(kgo_mutex_lock);
 KGO_EXPORT(kgo_mutex_try_lock);
 KGO_EXPORT(kgo_mutex_unlock);
 
+KGO_EXPORT(kgo_rwmutex_lock);
+KGO_EXPORT(kgo_rwmutex_try_lock);
+KGO_EXPORT(kgo_rwmutex_unlock);
+KGO_EXPORT(kgo_rwmutex_rlock);
+KGO_EXPORT(kgo_rwmutex_try_rlock);
+KGO_EXPORT(kgo_rwmutex_runlock);
+
+KGO_EXPORT(kgo_cond_wait);
+KGO_EXPORT(kgo_cond_signal);
+KGO_EXPORT(kgo_cond_broadcast);
+
+KGO_EXPORT(kgo_once_do);
+
 KGO_EXPORT(kgo_after_func_at);
 KGO_EXPORT(kgo_timer_new);
 KGO_EXPORT(kgo_timer_c);
@@ -143,7 +156,28 @@ KGO_EXPORT(kgo_ticker_free);
 
 KGO_EXPORT(kgo_wg_add);
 KGO_EXPORT(kgo_wg_done);
+KGO_EXPORT(kgo_wg_go_at);
 KGO_EXPORT(kgo_wg_wait);
+
+KGO_EXPORT(kgo_pool_get);
+KGO_EXPORT(kgo_pool_put);
+KGO_EXPORT(kgo_pool_trim);
+KGO_EXPORT(kgo_pool_destroy);
+
+KGO_EXPORT(kgo_flight_do);
+KGO_EXPORT(kgo_flight_do_chan_at);
+KGO_EXPORT(kgo_flight_forget);
+
+KGO_EXPORT(kgo_semaphore_init);
+KGO_EXPORT(kgo_semaphore_acquire);
+KGO_EXPORT(kgo_semaphore_try_acquire);
+KGO_EXPORT(kgo_semaphore_release);
+
+KGO_EXPORT(kgo_errgroup_with_context);
+KGO_EXPORT(kgo_errgroup_set_limit);
+KGO_EXPORT(kgo_errgroup_go_at);
+KGO_EXPORT(kgo_errgroup_try_go_at);
+KGO_EXPORT(kgo_errgroup_wait);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 KGO_EXPORT_TEST(kgo_rt);

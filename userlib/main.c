@@ -9,6 +9,7 @@
  */
 #include "backend.h"
 #include "san.h"
+#include "task.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -297,8 +298,11 @@ void kgo_exit(void)
 		port_throw("kgo_exit() outside of a goroutine");
 		abort();
 	}
-	if (kgo_g_fn(m->curg) == run_body)
+	if (kgo_g_fn(m->curg) == run_body) {
+		if (m->curg->x)
+			kgo_guards_run(m->curg->x, NULL);
 		longjmp(((struct main_call *)m->curg->arg)->end, 1);
+	}
 	kgo_g_end();
 	abort();
 }

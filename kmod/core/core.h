@@ -92,6 +92,7 @@ void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to);
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
+void kgo_g_drop(struct kgo_m *m, struct kgo_g *g);
 struct kgo_gx *kgo_gx(struct kgo_g *g);
 
 /* runq.c: the local run queue of a P */
@@ -132,8 +133,13 @@ void kgo_alarm_put(struct kgo_p *p, struct kgo_alarm *a, long long ns);
 u32 kgo_timers_run(struct kgo_p *p, u64 now);
 u64 kgo_timers_first(void);
 
+/* task.c: what is owed at a goroutine's end */
+void kgo_gx_end(struct kgo_g *g);
+
+/* addrq.c */
+void kgo_addrq_init(void);
+
 /* sema.c */
-void kgo_sema_init(void);
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);
 void kgo_sema_release(u32 *addr, bool handoff);
 

@@ -238,3 +238,22 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 		kgo_gq_push(&half, kgo_gq_pop(&p->gfree));
 	g_to_global(&half);
 }
+
+/**
+ * kgo_g_drop() - Give up a goroutine that was not started
+ * @m: the calling M with in_sched set, or NULL
+ * @g: from kgo_g_new()
+ *
+ * CONTEXT: may sleep, no lock held.
+ */
+void kgo_g_drop(struct kgo_m *m, struct kgo_g *g)
+{
+	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
+
+	/* kgo_g_new() counted it. */
+	if (p)
+		port_store(&p->d.exited, p->d.exited + 1);
+	else
+		port_add(&kgo_rt.ext_exited, 1);
+	kgo_g_free(m, g);
+}

@@ -7,7 +7,7 @@
  * once the goroutine is off its stack and WAITING.  So a waker that holds the
  * lock never sees one that is only about to wait.
  */
-#include "core.h"
+#include "task.h"
 
 #define RETRY_NS	10000000ULL
 
@@ -152,8 +152,8 @@ unsigned long long kgo_num_goroutine(void)
 	return n;
 }
 
-int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
-	      const struct kgo_attr *attr)
+static int go(const struct kgo_site *site, void (*fn)(void *), void *arg,
+	      const struct kgo_attr *attr, const struct kgo_task *task)
 {
 	struct kgo_m *m = port_self();
 	struct kgo_g *g;
@@ -168,9 +168,33 @@ int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	else
 		m = NULL;
 	ret = kgo_g_new(m, &g, fn, arg, attr ? attr->stack_size : 0, site);
+	if (!ret && unlikely(task))
+		ret = kgo_task_set(m, g, task);
 	if (!ret)
 		kgo_start(m, g);
 	if (m)
 		kgo_leave_sched();
 	return ret;
+}
+
+int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
+	      const struct kgo_attr *attr)
+{
+	return go(site, fn, arg, attr, NULL);
+}
+
+/**
+ * kgo_go_task() - kgo_go_at() of a goroutine whose end concerns somebody
+ * @site: as there
+ * @fn: as there
+ * @arg: as there
+ * @task: copied; its end() is called at the goroutine's end, on its stack
+ *
+ * CONTEXT: as kgo_go_at().
+ * Return: as kgo_go_at(); end() will not be called if it fails.
+ */
+int kgo_go_task(const struct kgo_site *site, void (*fn)(void *), void *arg,
+		const struct kgo_task *task)
+{
+	return go(site, fn, arg, NULL, task);
 }

@@ -9,7 +9,7 @@
  * to the first waiter, and newcomers queue behind.  The last waiter, or one
  * that waited for less than 1 ms, switches back.
  */
-#include "core.h"
+#include "task.h"
 
 #define MU_LOCKED	1U
 #define MU_WOKEN	2U		/* somebody is up already: wake no other */
@@ -169,6 +169,24 @@ void kgo_wg_add(struct kgo_wg *wg, int delta)
 		kgo_sema_release(&wg->sema, false);
 }
 
+static void wg_end(struct kgo_task *task)
+{
+	kgo_wg_add(task->owner, -1);
+}
+
+int kgo_wg_go_at(const struct kgo_site *site, struct kgo_wg *wg,
+		 void (*fn)(void *), void *arg)
+{
+	const struct kgo_task task = { .end = wg_end, .owner = wg };
+	int ret;
+
+	kgo_wg_add(wg, 1);
+	ret = kgo_go_task(site, fn, arg, &task);
+	if (ret)
+		kgo_wg_add(wg, -1);
+	return ret;
+}
+
 void kgo_wg_done(struct kgo_wg *wg)
 {
 	kgo_wg_add(wg, -1);
@@ -184,6 +202,8 @@ void kgo_wg_wait(struct kgo_wg *wg)
 			return;
 		if (port_cas(&wg->state, state, state + 1)) {
 			kgo_sema_acquire(&wg->sema, KGO_WAIT_WAITGROUP, false);
+			if (unlikely(port_load(&wg->state)))
+				port_panic("sync: WaitGroup is reused before previous Wait has returned");
 			return;
 		}
 	}

@@ -22,6 +22,17 @@
 #include "list.h"
 
 struct kgo_alarm;
+struct kgo_guard;
+
+/*
+ * struct kgo_task - Whom the end of a goroutine concerns; see task.c
+ */
+struct kgo_task {
+	void		(*end)(struct kgo_task *task);	/* called at its end */
+	void		*owner;		/* WaitGroup, errgroup, ... */
+	void		*call;		/* what the body calls, if not fn */
+	int		ret;		/* what that returned */
+};
 
 /*
  * struct kgo_gx - What only some goroutines have
@@ -31,7 +42,8 @@ struct kgo_alarm;
  * goroutines have nothing in it.
  */
 struct kgo_gx {
-	u32		unused;
+	struct kgo_task	task;		/* G: or all zero */
+	struct kgo_guard *guards;	/* G: of the function called last; task.h */
 };
 
 /*

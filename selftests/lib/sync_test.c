@@ -152,6 +152,68 @@ GO_TEST(a_waiter_gets_it_in_the_end_against_hogs)
 	kgo_wg_wait(&s.wg);
 }
 
+#define MU_STARVING	4U
+
+static void lock_and_count(void *arg)
+{
+	struct shared *s = arg;
+
+	kgo_mutex_lock(&s->mu);
+	s->plain++;
+	kgo_mutex_unlock(&s->mu);
+}
+
+/*
+ * One that has waited for more than 1 ms and finds the mutex taken again does
+ * not have to compete any more.
+ */
+GO_TEST_PS(who_starves_is_handed_the_mutex, 1)
+{
+	struct shared s = { 0 };
+
+	kgo_mutex_lock(&s.mu);
+	EXPECT_EQ(0, kgo_wg_go(&s.wg, lock_and_count, &s));
+	yield_until(waiting("sync.Mutex.Lock") == 1);
+	kgo_sleep(3 * MS);
+	/* It is woken, but who runs already is faster. */
+	kgo_mutex_unlock(&s.mu);
+	EXPECT_TRUE(kgo_mutex_try_lock(&s.mu));
+	EXPECT_EQ(0, LOAD(s.mu.state) & MU_STARVING);
+	yield_until(LOAD(s.mu.state) & MU_STARVING);
+	EXPECT_EQ(0, s.plain);
+	EXPECT_FALSE(kgo_mutex_try_lock(&s.mu));
+
+	/* Handed over: it has had it by the time that we run again. */
+	kgo_mutex_unlock(&s.mu);
+	EXPECT_EQ(1, s.plain);
+	kgo_wg_wait(&s.wg);
+	/* The last one that waited ends the starving. */
+	EXPECT_EQ(0, s.mu.state);
+	EXPECT_EQ(0, s.mu.sema);
+}
+
+GO_TEST_PS(nobody_overtakes_while_somebody_starves, 1)
+{
+	struct shared s = { 0 };
+	int i;
+
+	kgo_mutex_lock(&s.mu);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, kgo_wg_go(&s.wg, lock_and_count, &s));
+	yield_until(waiting("sync.Mutex.Lock") == 3);
+	kgo_sleep(3 * MS);
+	kgo_mutex_unlock(&s.mu);
+	EXPECT_TRUE(kgo_mutex_try_lock(&s.mu));
+	yield_until(LOAD(s.mu.state) & MU_STARVING);
+	kgo_mutex_unlock(&s.mu);
+	/* We wait behind all of them. */
+	kgo_mutex_lock(&s.mu);
+	EXPECT_EQ(3, s.plain);
+	kgo_mutex_unlock(&s.mu);
+	kgo_wg_wait(&s.wg);
+	EXPECT_EQ(0, s.mu.state);
+}
+
 struct turn {
 	struct shared *s;
 	int i;

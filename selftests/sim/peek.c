@@ -39,7 +39,7 @@
 #undef port_unlock
 #undef chan_queue_del
 
-#include "sema.c"
+#include "addrq.c"
 
 kgo_lock_t *peek_chan_lock(struct kgo_chan *c)
 {
@@ -92,7 +92,7 @@ u32 peek_chan_waiters(struct kgo_chan *c)
 void peek_sema_reset(void)
 {
 	memset(table, 0, sizeof(table));
-	kgo_sema_init();
+	kgo_addrq_init();
 }
 
 u32 peek_sema_waiters(void)
@@ -100,6 +100,6 @@ u32 peek_sema_waiters(void)
 	u32 n = 0, i;
 
 	for (i = 0; i < BUCKETS; i++)
-		n += table[i].n + !kgo_list_empty(&table[i].waiters);
+		n += table[i].n + !!table[i].root;
 	return n;
 }

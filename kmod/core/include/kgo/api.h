@@ -19,8 +19,12 @@
 
 #include "chan.h"
 #include "context.h"
+#include "errgroup.h"
 #include "go.h"
+#include "pool.h"
 #include "select.h"
+#include "semaphore.h"
+#include "singleflight.h"
 #include "sync.h"
 #include "time.h"
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Errgroup: goroutines that work on one thing, of which the first error counts.
+ * What golang.org/x/sync/errgroup does.
+ *
+ * Nothing is allocated for a goroutine: what the group must hear of is its
+ * task (task.c).  The limit is a semaphore, of which each goroutine holds one.
+ */
+#include "task.h"
+
+struct kgo_ctx *kgo_errgroup_with_context(struct kgo_errgroup *g,
+					  struct kgo_ctx *parent)
+{
+	struct kgo_ctx *ctx = kgo_ctx_with_cancel(parent);
+
+	if (!ctx)
+		return NULL;
+	g->ctx = ctx;
+	return kgo_ctx_get(ctx);
+}
+
+void kgo_errgroup_set_limit(struct kgo_errgroup *g, int n)
+{
+	if (g->limited && g->sem.used) {
+		port_panic("errgroup: modify limit while goroutines in the group are still active");
+		return;
+	}
+	g->limited = n >= 0;
+	kgo_semaphore_init(&g->sem, n);
+}
+
+static void body(void *arg)
+{
+	struct kgo_task *task = kgo_task_self();
+	int (*fn)(void *arg) = (int (*)(void *))(unsigned long)task->call;
+	int ret;
+
+	/* The tables show whom it is for. */
+	port_store(&port_self()->curg->d.fn, (u64)(unsigned long)fn);
+	ret = fn(arg);
+	task->ret = ret;
+}
+
+static void done(struct kgo_errgroup *g)
+{
+	if (g->limited)
+		kgo_semaphore_release(&g->sem, 1);
+	/* The last access: who waits may free the group. */
+	kgo_wg_done(&g->wg);
+}
+
+static void end(struct kgo_task *task)
+{
+	struct kgo_errgroup *g = task->owner;
+
+	if (task->ret && port_cas(&g->err, 0, task->ret) && g->ctx)
+		kgo_ctx_cancel(g->ctx, task->ret);
+	done(g);
+}
+
+/* With one of the semaphore, if there is a limit. */
+static int start(const struct kgo_site *site, struct kgo_errgroup *g,
+		 int (*fn)(void *), void *arg)
+{
+	const struct kgo_task task = {
+		.end = end,
+		.owner = g,
+		.call = (void *)(unsigned long)fn,
+	};
+	int ret;
+
+	kgo_wg_add(&g->wg, 1);
+	ret = kgo_go_task(site, body, arg, &task);
+	if (ret)
+		done(g);
+	return ret;
+}
+
+int kgo_errgroup_go_at(const struct kgo_site *site, struct kgo_errgroup *g,
+		       int (*fn)(void *arg), void *arg)
+{
+	if (!fn)
+		return -EINVAL;
+	if (g->limited)
+		kgo_semaphore_acquire(&g->sem, NULL, 1);
+	return start(site, g, fn, arg);
+}
+
+int kgo_errgroup_try_go_at(const struct kgo_site *site, struct kgo_errgroup *g,
+			   int (*fn)(void *arg), void *arg)
+{
+	if (!fn)
+		return -EINVAL;
+	if (g->limited && !kgo_semaphore_try_acquire(&g->sem, 1))
+		return -EBUSY;
+	return start(site, g, fn, arg);
+}
+
+int kgo_errgroup_wait(struct kgo_errgroup *g)
+{
+	struct kgo_ctx *ctx = g->ctx;
+	int err;
+
+	kgo_wg_wait(&g->wg);
+	err = port_load(&g->err);
+	if (ctx) {
+		g->ctx = NULL;
+		kgo_ctx_cancel(ctx, err);
+		kgo_ctx_put(ctx);
+	}
+	return err;
+}

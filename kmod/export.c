@@ -89,6 +89,7 @@ KGO_EXPORT(kgo_yield);
 KGO_EXPORT(kgo_goid);
 KGO_EXPORT(kgo_sleep);
 KGO_EXPORT(kgo_num_goroutine);
+KGO_EXPORT(kgo_num_goroutine_all);
 
 KGO_EXPORT(kgo_chan_make);
 KGO_EXPORT(kgo_chan_free);

@@ -464,10 +464,10 @@ static void kgo_kernel_drain(void)
 {
 	unsigned int i;
 
-	for (i = 0; kgo_num_goroutine(); i++) {
+	for (i = 0; kgo_num_goroutine_all(); i++) {
 		if (i == 500)
 			pr_warn("kgo: waiting for %llu goroutines to end\n",
-				kgo_num_goroutine());
+				kgo_num_goroutine_all());
 		msleep(20);
 	}
 }

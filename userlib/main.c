@@ -47,6 +47,7 @@ static void in_child(void)
 	kgo_rt.nr_ps = 0;
 	kgo_rt.ext_spawned = 0;
 	kgo_rt.ext_exited = 0;
+	kgo_rt.nr_system = 0;
 	if (!port_self())
 		return;
 	forked_m.d.p = KGO_NONE;

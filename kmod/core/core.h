@@ -116,6 +116,7 @@ void kgo_start(struct kgo_m *m, struct kgo_g *g);
 /* park.c */
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
 void kgo_ready(struct kgo_g *g);
+int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* timer.c */
 struct kgo_timer {

@@ -140,26 +140,46 @@ unsigned long long kgo_goid(void)
 	return m && m->curg ? m->curg->d.goid : 0;
 }
 
-unsigned long long kgo_num_goroutine(void)
+/*
+ * The ended ones first: whoever ended in between was counted as started, so
+ * that the result is never below what exists, whatever happens meanwhile.
+ */
+unsigned long long kgo_num_goroutine_all(void)
 {
-	u64 n = port_load(&kgo_rt.ext_spawned) - port_load(&kgo_rt.ext_exited);
+	u64 exited = port_load_acquire(&kgo_rt.ext_exited);
+	u64 n = 0;
 	u32 i;
 
-	for (i = 0; i < kgo_rt.nr_ps; i++) {
+	for (i = 0; i < kgo_rt.nr_ps; i++)
+		exited += port_load_acquire(&kgo_p_at(i)->d.exited);
+	for (i = 0; i < kgo_rt.nr_ps; i++)
 		n += port_load(&kgo_p_at(i)->d.spawned);
-		n -= port_load(&kgo_p_at(i)->d.exited);
-	}
-	return n;
+	return n + port_load(&kgo_rt.ext_spawned) - exited;
 }
 
-int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
-	      const struct kgo_attr *attr)
+unsigned long long kgo_num_goroutine(void)
+{
+	u32 system, again;
+	u64 n;
+
+	again = port_load_acquire(&kgo_rt.nr_system);
+	do {
+		system = again;
+		n = kgo_num_goroutine_all();
+		port_mb();	/* both numbers belong to one moment */
+		again = port_load_acquire(&kgo_rt.nr_system);
+	} while (again != system);
+	return n - system;
+}
+
+static int start_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
+		    size_t stack_size, u16 flags)
 {
 	struct kgo_m *m = port_self();
 	struct kgo_g *g;
 	int ret;
 
-	if (!fn || (attr && (attr->flags || attr->reserved)))
+	if (!fn)
 		return -EINVAL;
 	if (!kgo_rt.r)
 		return -ESRCH;
@@ -167,10 +187,38 @@ int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		m = kgo_enter_sched();
 	else
 		m = NULL;
-	ret = kgo_g_new(m, &g, fn, arg, attr ? attr->stack_size : 0, site);
-	if (!ret)
+	ret = kgo_g_new(m, &g, fn, arg, stack_size, site);
+	if (!ret) {
+		if (unlikely(flags)) {
+			port_store(&g->d.flags, g->d.flags | flags);
+			port_add(&kgo_rt.nr_system, 1);
+		}
 		kgo_start(m, g);
+	}
 	if (m)
 		kgo_leave_sched();
 	return ret;
+}
+
+int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
+	      const struct kgo_attr *attr)
+{
+	if (attr && (attr->flags || attr->reserved))
+		return -EINVAL;
+	return start_at(site, fn, arg, attr ? attr->stack_size : 0, 0);
+}
+
+/**
+ * kgo_go_system() - Start a goroutine of the runtime itself
+ * @site: static record of the calling place, or NULL
+ * @fn: what it runs
+ * @arg: passed to @fn; stays the caller's
+ *
+ * kgo_num_goroutine() does not count it, leak checks and reports of a deadlock
+ * leave it out, and what it starts is the program's again.
+ * CONTEXT and Return: as kgo_go_at().
+ */
+int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg)
+{
+	return start_at(site, fn, arg, 0, KGO_GF_SYSTEM);
 }

@@ -421,8 +421,11 @@ static void settle(struct kgo_m *m)
 		g->bound = NULL;
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_DEAD);
 		p = kgo_m_p(m);
+		if (unlikely(g->d.flags & KGO_GF_SYSTEM))
+			port_add(&kgo_rt.nr_system, -1U);
+		/* Pairs with kgo_num_goroutine_all(): it was started before. */
 		if (p)
-			port_store(&p->d.exited, p->d.exited + 1);
+			port_store_release(&p->d.exited, p->d.exited + 1);
 		else
 			port_add(&kgo_rt.ext_exited, 1);
 		kgo_g_free(m, g);

@@ -125,6 +125,8 @@ KGO_EXPORT_TEST(kgo_reason_name);
 KGO_EXPORT_TEST(arb_init);
 KGO_EXPORT_TEST(arb_destroy);
 KGO_EXPORT_TEST(arb_m_init);
+KGO_EXPORT_TEST(arb_join);
+KGO_EXPORT_TEST(arb_dead);
 KGO_EXPORT_TEST(arb_block);
 KGO_EXPORT_TEST(arb_unblock);
 KGO_EXPORT_TEST(arb_handoff);

@@ -397,6 +397,11 @@ void port_panic(const char *msg)
 		dump_stack();
 }
 
+void port_deadlock(const char *msg)
+{
+	port_throw(msg);
+}
+
 void port_throw(const char *msg)
 {
 	void (*hook)(const char *msg) = READ_ONCE(kgo_throw_hook);
@@ -425,6 +430,7 @@ int kgo_kernel_init(void)
 		.nr_ps = min(num_online_cpus(), kgo_max_ps),
 		.nr_ms = clamp(kgo_kthreads_max, 2U, KGO_BOUND_KTHREADS),
 		.nr_gs = KGO_KERNEL_GS,
+		.features = KGO_FEATURES & ~KGO_FEAT_DEADLOCK,
 	};
 	struct kgo_runtime *rt;
 	int ret;

@@ -48,6 +48,8 @@ static void in_child(void)
 	kgo_rt.ext_spawned = 0;
 	kgo_rt.ext_exited = 0;
 	kgo_rt.nr_system = 0;
+	kgo_rt.wakers = 0;
+	kgo_rt.main_gone = 0;
 	if (!port_self())
 		return;
 	forked_m.d.p = KGO_NONE;
@@ -165,6 +167,8 @@ static int start_locked(void)
 	if (!ret)
 		ret = kgo_overflow_init();
 	if (!ret)
+		ret = kgo_quit_init();
+	if (!ret)
 		ret = -pthread_atfork(NULL, NULL, in_child);
 	if (!ret)
 		ret = kgo_backend_ops->start();
@@ -255,11 +259,13 @@ int kgo_main(int (*fn)(void *arg), void *arg)
 	if (ret)
 		return ret;
 	kgo_start(NULL, g);
-	kgo_m_main(m);
-	/* One thread too many.  But this one must not end before exit(). */
-	kgo_m_detach(m);
+	/*
+	 * It comes back when this is one thread too many.  But this one must
+	 * not end before exit(), and one that only waits for that, no M any
+	 * more, would look like one that can still wake a goroutine.
+	 */
 	for (;;)
-		pause();
+		kgo_m_main(m);
 }
 
 static void run_body(void *arg)
@@ -300,6 +306,8 @@ void kgo_exit(void)
 	}
 	if (kgo_g_fn(m->curg) == run_body)
 		longjmp(((struct main_call *)m->curg->arg)->end, 1);
+	if (kgo_g_fn(m->curg) == main_body)
+		port_store(&kgo_rt.main_gone, 1);
 	kgo_g_end();
 	abort();
 }

@@ -213,6 +213,18 @@ void port_panic(const char *msg)
 	_exit(2);
 }
 
+void port_deadlock(const char *msg)
+{
+	struct kgo_out o = { .fd = STDERR_FILENO };
+
+	kgo_out_str(&o, "fatal error: ");
+	kgo_out_str(&o, msg);
+	kgo_out_str(&o, "\n");
+	kgo_out_all(&o);
+	kgo_out_flush(&o);
+	_exit(2);
+}
+
 void port_throw(const char *msg)
 {
 	struct kgo_out o = { .fd = STDERR_FILENO };

@@ -80,6 +80,9 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base);
 void kgo_rt_destroy(void);
 void kgo_m_init(struct kgo_m *m, u32 index);
 
+/* deadlock.c */
+void kgo_all_asleep(void);
+
 /* gq.c: queues of goroutines linked by index */
 void kgo_gq_push(struct kgo_gq *q, struct kgo_g *g);
 void kgo_gq_push_front(struct kgo_gq *q, struct kgo_g *g);

@@ -29,7 +29,9 @@ static void bound_wait(struct kgo_m *m, struct kgo_g *g)
 
 	do {
 		deadline = kgo_ensure_spare(m) ? 0 : port_now() + RETRY_NS;
-		port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, deadline);
+		if (port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, deadline) ==
+		    -EDEADLK)
+			kgo_all_asleep();
 	} while (!kgo_m_has_p(m));
 	p = kgo_m_p(m);
 	port_store(&g->d.p, p->index);

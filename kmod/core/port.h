@@ -203,6 +203,15 @@ int port_m_start(void);
 void port_panic(const char *msg);
 
 /**
+ * port_deadlock() - No goroutine will ever run again
+ *
+ * A program prints "fatal error: ", the message and all goroutines, and ends
+ * with status 2.  The kernel is never told: its arbiter does not look for it.
+ * CONTEXT: an M without a P, with in_sched set.
+ */
+void port_deadlock(const char *msg);
+
+/**
  * port_throw() - An invariant of the runtime is broken; nothing can go on
  *
  * A program ends by abort().  The kernel warns, and the runtime is stopped.

@@ -162,6 +162,10 @@ static bool park_spare(struct kgo_m *m, struct kgo_g *give)
 		m->spinning |= ret & KGO_ENTER_R_WAKE;
 		return true;
 	}
+	if (unlikely(ret == -EDEADLK)) {
+		kgo_all_asleep();
+		return true;
+	}
 	if (ret == -ESHUTDOWN) {
 		stop_spinning(m);
 		return false;

@@ -156,6 +156,8 @@ struct kgo_rt {
 	u64		ext_spawned;	/* A: created by threads without a P */
 	u64		ext_exited;	/* A: ended by threads without a P */
 	u32		nr_system;	/* A: KGO_GF_SYSTEM goroutines */
+	u32		wakers;		/* A: who may wake goroutines though no thread runs */
+	u32		main_gone;	/* A: the main goroutine has ended by kgo_exit() */
 	u32		nr_starting;	/* A: Ms started that have not parked yet */
 	u32		fruitless;	/* A: wake-ups in a row that found no work */
 };

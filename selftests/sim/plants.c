@@ -18,19 +18,20 @@ enum plant {
 	PLANT_SKIPPED_CLOSE,	/* close forgets a waiter */
 	PLANT_LOST_KEEPER,	/* nobody watches timers */
 	PLANT_SEMA_HINT,	/* a semaphore's hint of waiters is stale */
+	PLANT_EARLY_DEADLOCK,	/* a thread that is no M is not counted */
 	NR_PLANTS
 };
 
 const char *const plant_names[] = {
 	"none", "lost-wake", "lost-wake-park", "no-retry", "two-owners",
 	"stolen-runnext", "double-run", "skipped-close", "lost-keeper",
-	"sema-hint", NULL
+	"sema-hint", "early-deadlock", NULL
 };
 
 /* Where each shows soonest. */
 static const char *const shows_in[] = {
 	NULL, "spawn", "spawn", "spawn", "block", "yield", "yield", "close",
-	"sleep", "mutex"
+	"sleep", "mutex", "deadlock"
 };
 
 u32 plant_find(const char *name)
@@ -97,4 +98,9 @@ bool sim_plant_drop_ready(const char *func)
 {
 	return sim_plant == PLANT_SKIPPED_CLOSE &&
 	       !strcmp(func, "kgo_chan_close") && sim_chance(0x8000);
+}
+
+u32 sim_plant_count(u32 nr_threads)
+{
+	return sim_plant == PLANT_EARLY_DEADLOCK ? S.arb.nr_ms : nr_threads;
 }

@@ -91,6 +91,8 @@ KGO_EXPORT(kgo_sleep);
 KGO_EXPORT(kgo_num_goroutine);
 KGO_EXPORT(kgo_num_goroutine_all);
 
+KGO_EXPORT(kgo_quiesce);
+
 KGO_EXPORT(kgo_chan_make);
 KGO_EXPORT(kgo_chan_free);
 KGO_EXPORT(kgo_chan_send);

@@ -40,6 +40,7 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -222,6 +223,12 @@ void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 void port_pause(void)
 {
 	usleep_range(3, 20);
+}
+
+void port_mb_all(void)
+{
+	/* Each CPU passes a full barrier between the beginning and the end. */
+	synchronize_rcu();
 }
 
 /*

@@ -83,6 +83,11 @@ void kgo_m_init(struct kgo_m *m, u32 index);
 /* deadlock.c */
 void kgo_all_asleep(void);
 
+/* quiesce.c */
+void kgo_quiesce_init(void);
+void kgo_quiesce_wake(void);
+int kgo_wait_end(u64 seen, long long ns);
+
 /* gq.c: queues of goroutines linked by index */
 void kgo_gq_push(struct kgo_gq *q, struct kgo_g *g);
 void kgo_gq_push_front(struct kgo_gq *q, struct kgo_g *g);
@@ -119,6 +124,7 @@ void kgo_start(struct kgo_m *m, struct kgo_g *g);
 /* park.c */
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
 void kgo_ready(struct kgo_g *g);
+u64 kgo_num_ended(void);
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* timer.c */

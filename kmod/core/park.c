@@ -142,21 +142,33 @@ unsigned long long kgo_goid(void)
 	return m && m->curg ? m->curg->d.goid : 0;
 }
 
+/**
+ * kgo_num_ended() - How many goroutines have ended so far
+ *
+ * CONTEXT: any.
+ */
+u64 kgo_num_ended(void)
+{
+	u64 n = port_load_acquire(&kgo_rt.ext_exited);
+	u32 i;
+
+	for (i = 0; i < kgo_rt.nr_ps; i++)
+		n += port_load_acquire(&kgo_p_at(i)->d.exited);
+	return n;
+}
+
 /*
  * The ended ones first: whoever ended in between was counted as started, so
  * that the result is never below what exists, whatever happens meanwhile.
  */
 unsigned long long kgo_num_goroutine_all(void)
 {
-	u64 exited = port_load_acquire(&kgo_rt.ext_exited);
-	u64 n = 0;
+	u64 ended = kgo_num_ended(), n = 0;
 	u32 i;
 
 	for (i = 0; i < kgo_rt.nr_ps; i++)
-		exited += port_load_acquire(&kgo_p_at(i)->d.exited);
-	for (i = 0; i < kgo_rt.nr_ps; i++)
 		n += port_load(&kgo_p_at(i)->d.spawned);
-	return n + port_load(&kgo_rt.ext_spawned) - exited;
+	return n + port_load(&kgo_rt.ext_spawned) - ended;
 }
 
 unsigned long long kgo_num_goroutine(void)

@@ -433,6 +433,10 @@ static void settle(struct kgo_m *m)
 		else
 			port_add(&kgo_rt.ext_exited, 1);
 		kgo_g_free(m, g);
+		/* Pairs with the barrier on all CPUs in quiesce.c. */
+		port_barrier();
+		if (unlikely(port_load(&kgo_rt.nr_quiesce)))
+			kgo_quiesce_wake();
 		break;
 	}
 }

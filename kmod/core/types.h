@@ -145,6 +145,7 @@ struct kgo_rt {
 	u32		nr_gs_max;	/* C */
 	u32		steal_step[32];	/* C: strides that visit every P */
 	u32		nr_steal_steps;	/* C */
+	u32		nr_quiesce;	/* A: who waits for goroutines to end; rarely written */
 
 	kgo_lock_t	gq_lock;
 	struct kgo_batches gq;		/* Q: gq_lock; its length also in r->gq_len */

@@ -374,6 +374,7 @@ TEST(sigquit_shows_all_goroutines_and_ends_the_program)
 {
 	struct ended e;
 
+	signal(SIGQUIT, SIG_DFL);	/* a shell's background jobs ignore it */
 	run_child(&e, quit_myself, NULL);
 	EXPECT_DEAD(e, "SIGQUIT: quit\n");
 	EXPECT_NE(NULL, strstr(e.err, "goroutine 1 ["));
@@ -431,6 +432,7 @@ TEST(a_child_of_fork_dies_of_sigquit_as_ever)
 {
 	struct ended e;
 
+	signal(SIGQUIT, SIG_DFL);
 	run_child(&e, fork_and_quit, NULL);
 	EXPECT_ALIVE(e);
 }

@@ -882,6 +882,7 @@ const struct scenario scenarios[] = {
 	{ "nomem", SC_NOMEM | SC_NOTHREAD, 1, nomem },
 	{ "idle", SC_BOUND | SC_FEW_MS, 1, idle },
 	{ "csp", SC_BOUND, 8, csp_main },
+	{ "quiesce", SC_BOUND | SC_NOMEM, 8, quiesce_main },
 	{ "deadlock", SC_BOUND | SC_DEADLOCK, 8, deadlock_main },
 	{ NULL, 0, 0, NULL }
 };

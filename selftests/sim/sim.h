@@ -9,7 +9,7 @@
  *   peek.c	looks into the static parts of the core
  *   trace.c	what happened, in words
  *   plants.c	bugs put in on purpose
- *   scenarios.c, csp.c, deadlock.c	the programs that run
+ *   scenarios.c, csp.c, deadlock.c, quiesce.c	the programs that run
  *   main.c	command line, TAP
  */
 #ifndef SIM_H
@@ -226,6 +226,9 @@ u32 plant_find(const char *name);
 const char *plant_scenario(u32 plant);
 bool sim_plant_drop_ready(const char *func);
 u32 sim_plant_count(u32 nr_threads);
+
+/* quiesce.c */
+void quiesce_main(void *unused);
 
 /* deadlock.c */
 void deadlock_main(void *unused);

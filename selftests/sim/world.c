@@ -463,6 +463,17 @@ void port_pause(void)
 	}
 }
 
+void port_mb_all(void)
+{
+	u32 i;
+
+	sim_step(SIM_USER, NULL, 0, 0);
+	maybe_sleep();
+	for (i = 0; i < SIM_MAX_THREADS; i++)
+		if (&S.t[i] == self() || !sim_plant_no_mb(__func__))
+			store_drain(&S.t[i]);
+}
+
 void port_deadlock(const char *msg)
 {
 	if (!(S.sc->flags & SC_DEADLOCK))

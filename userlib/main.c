@@ -312,6 +312,12 @@ void kgo_exit(void)
 	abort();
 }
 
+/** kgo_is_main() - Is this the goroutine of kgo_main() or kgo_run()? */
+bool kgo_is_main(const struct kgo_g *g)
+{
+	return kgo_g_fn(g) == main_body || kgo_g_fn(g) == run_body;
+}
+
 int kgo_backend(void)
 {
 	return kgo_backend_ops ? kgo_backend_ops->id : KGO_BACKEND_NONE;

@@ -20,7 +20,8 @@ static u32 state_of(const struct kgo_g *g)
 }
 
 /* "chan receive, 3 minutes, locked to thread" */
-static void out_status(struct kgo_out *o, const struct kgo_g *g, u64 now)
+static void out_status(struct kgo_out *o, const struct kgo_g *g, u64 now,
+		       bool exact)
 {
 	u32 state = state_of(g), m = port_load(&g->d.m);
 	u64 since = port_load(&g->d.wait_since);
@@ -34,7 +35,11 @@ static void out_status(struct kgo_out *o, const struct kgo_g *g, u64 now)
 	if (!s || !*s)
 		s = kgo_state_name(state);
 	kgo_out_str(o, s ? s : "?");
-	if (state == KGO_G_WAITING && since && now >= since + MINUTE) {
+	if (state == KGO_G_WAITING && exact) {
+		kgo_out_str(o, ", ");
+		kgo_out_num(o, now > since ? (now - since) / 1000000 : 0);
+		kgo_out_str(o, " ms");
+	} else if (state == KGO_G_WAITING && now >= since + MINUTE) {
 		kgo_out_str(o, ", ");
 		kgo_out_num(o, (now - since) / MINUTE);
 		kgo_out_str(o, " minutes");
@@ -48,15 +53,16 @@ static void out_status(struct kgo_out *o, const struct kgo_g *g, u64 now)
  * @o: where to
  * @g: any goroutine
  * @now: port_now()
+ * @exact: say in milliseconds how long it waits, not in minutes from one on
  *
  * CONTEXT: anywhere, signal handlers included.
  */
-void kgo_out_one(struct kgo_out *o, struct kgo_g *g, u64 now)
+void kgo_out_one(struct kgo_out *o, struct kgo_g *g, u64 now, bool exact)
 {
 	kgo_out_str(o, "\ngoroutine ");
 	kgo_out_num(o, port_load(&g->d.goid));
 	kgo_out_str(o, " [");
-	out_status(o, g, now);
+	out_status(o, g, now, exact);
 	kgo_out_str(o, "]:\n");
 	kgo_out_origin(o, g);
 }
@@ -77,7 +83,7 @@ void kgo_out_all(struct kgo_out *o)
 	if (!kgo_rt.r)
 		return;
 	if (self)
-		kgo_out_one(o, self, now);
+		kgo_out_one(o, self, now, false);
 	n = port_load(&kgo_rt.r->nr_gs);
 	for (i = 1; i < n; i++) {
 		g = port_g(i);
@@ -85,7 +91,7 @@ void kgo_out_all(struct kgo_out *o)
 		if (g == self || state == KGO_G_IDLE || state == KGO_G_DEAD ||
 		    port_load(&g->d.flags) & KGO_GF_SYSTEM)
 			continue;
-		kgo_out_one(o, g, now);
+		kgo_out_one(o, g, now, false);
 	}
 }
 

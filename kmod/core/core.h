@@ -83,6 +83,14 @@ void kgo_m_init(struct kgo_m *m, u32 index);
 /* deadlock.c */
 void kgo_all_asleep(void);
 
+/* group.c */
+void kgo_group_init(void);
+struct kgo_group *kgo_group_enter(void);
+int kgo_group_leave(struct kgo_group *group);
+bool kgo_group_has(const struct kgo_group *group, struct kgo_g *g);
+int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from);
+void kgo_gx_end(struct kgo_gx *x);
+
 /* quiesce.c */
 void kgo_quiesce_init(void);
 void kgo_quiesce_wake(void);
@@ -100,6 +108,7 @@ void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to);
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
+void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
 struct kgo_gx *kgo_gx(struct kgo_g *g);
 
 /* runq.c: the local run queue of a P */

@@ -202,6 +202,11 @@ static int start_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	else
 		m = NULL;
 	ret = kgo_g_new(m, &g, fn, arg, stack_size, site);
+	if (!ret && m && unlikely(m->curg->x) && !flags) {
+		ret = kgo_gx_inherit(g, m->curg->x);
+		if (ret)
+			kgo_g_cancel(m, g);
+	}
 	if (!ret) {
 		if (unlikely(flags)) {
 			port_store(&g->d.flags, g->d.flags | flags);

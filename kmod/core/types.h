@@ -21,6 +21,7 @@
 #include "port.h"
 #include "list.h"
 
+struct kgo_group;
 struct kgo_timer;
 
 /*
@@ -31,7 +32,7 @@ struct kgo_timer;
  * goroutines have nothing in it.
  */
 struct kgo_gx {
-	u32		unused;
+	struct kgo_group *group;	/* inherited; Q: the lock in group.c */
 };
 
 /*

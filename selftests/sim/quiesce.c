@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Waiting for goroutines to end: never too early, and never for ever.
+ * Waiting for goroutines to end: never too early, and never for ever.  They
+ * are of a group, as those of a test that checks for leaks.
  */
 #include "sim.h"
 
@@ -9,6 +10,7 @@ static struct {
 	u32	rounds;
 	u32	others;		/* that stay until go is set */
 	u32	go;
+	struct kgo_group *group;
 } X;
 
 static void child(void *unused)
@@ -16,6 +18,8 @@ static void child(void *unused)
 	u32 n = sim_below(3);
 
 	(void)unused;
+	sim_expect(!X.group || kgo_group_has(X.group, port_self()->curg),
+		   "a goroutine is not of its group");
 	if (n == 0)
 		kgo_yield();
 	else if (n == 1)
@@ -64,6 +68,7 @@ void quiesce_main(void *unused)
 		sim_go(stays, NULL);
 	for (k = 0; k < X.rounds; k++) {
 		n = sim_below(5);
+		X.group = sim_chance(0x8000) ? kgo_group_enter() : NULL;
 		for (i = 0; i < n; i++) {
 			port_add(&X.left, 1);
 			if (sim_chance(0x3000))
@@ -80,6 +85,8 @@ void quiesce_main(void *unused)
 				   "quiesce: %d", ret);
 		} while (ret);
 		sim_expect(!X.left, "quiet while %u run", X.left);
+		if (X.group)
+			sim_expect(!kgo_group_leave(X.group), "not its group");
 	}
 	X.go = 1;
 	sim_expect(!kgo_quiesce(1, -1), "quiesce without a timeout");

@@ -19,6 +19,26 @@ struct kgo_group {
 
 static kgo_lock_t group_lock;
 
+/* A lock is held by a goroutine with in_sched set only. */
+static void lock_group(void)
+{
+	struct kgo_m *m = port_self();
+
+	if (m && m->curg)
+		kgo_enter_sched();
+	port_lock(&group_lock);
+}
+
+static void unlock_group(void)
+{
+	struct kgo_m *m = port_self();
+
+	port_unlock(&group_lock);
+	if (m && m->curg)
+		kgo_leave_sched();
+}
+
+/** kgo_group_init() - Once, before the first goroutine */
 void kgo_group_init(void)
 {
 	port_lock_init(&group_lock);
@@ -32,9 +52,9 @@ static void put(struct kgo_group *group)
 
 	for (; group; group = up) {
 		up = group->up;
-		port_lock(&group_lock);
+		lock_group();
 		last = !--group->refs;
-		port_unlock(&group_lock);
+		unlock_group();
 		if (!last)
 			return;
 		port_free(group);
@@ -58,12 +78,12 @@ struct kgo_group *kgo_group_enter(void)
 	group = port_alloc(sizeof(*group));
 	if (!group)
 		return NULL;
-	port_lock(&group_lock);
+	lock_group();
 	/* Takes over the goroutine's reference of the one around it. */
 	group->up = x->group;
 	group->refs = 2;
 	x->group = group;
-	port_unlock(&group_lock);
+	unlock_group();
 	return group;
 }
 
@@ -81,11 +101,11 @@ int kgo_group_leave(struct kgo_group *group)
 
 	if (!x || !group || x->group != group)
 		return -EINVAL;
-	port_lock(&group_lock);
+	lock_group();
 	x->group = group->up;
 	if (group->up)
 		group->up->refs++;
-	port_unlock(&group_lock);
+	unlock_group();
 	put(group);
 	put(group);
 	return 0;
@@ -96,7 +116,7 @@ int kgo_group_leave(struct kgo_group *group)
  * @group: held by the caller
  * @g: any goroutine
  *
- * CONTEXT: any that can take a lock.
+ * CONTEXT: a goroutine outside of enter_sched, or a thread that runs none.
  */
 bool kgo_group_has(const struct kgo_group *group, struct kgo_g *g)
 {
@@ -105,10 +125,10 @@ bool kgo_group_has(const struct kgo_group *group, struct kgo_g *g)
 
 	if (!x)
 		return false;
-	port_lock(&group_lock);
+	lock_group();
 	for (at = x->group; at && at != group; at = at->up)
 		;
-	port_unlock(&group_lock);
+	unlock_group();
 	return at;
 }
 
@@ -117,7 +137,7 @@ bool kgo_group_has(const struct kgo_group *group, struct kgo_g *g)
  * @g: not started yet
  * @from: extension of the calling goroutine
  *
- * CONTEXT: may sleep, no lock held.  Return: 0 or -ENOMEM.
+ * CONTEXT: with in_sched set; may sleep, no lock held.  Return: 0 or -ENOMEM.
  */
 int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from)
 {
@@ -139,7 +159,7 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from)
  * kgo_gx_end() - A goroutine ends: let go of what its extension holds
  * @x: of the calling goroutine
  *
- * CONTEXT: may sleep, no lock held.
+ * CONTEXT: outside of enter_sched; may park and sleep, no lock held.
  */
 void kgo_gx_end(struct kgo_gx *x)
 {
@@ -147,8 +167,8 @@ void kgo_gx_end(struct kgo_gx *x)
 
 	if (!group)
 		return;
-	port_lock(&group_lock);
+	lock_group();
 	x->group = NULL;
-	port_unlock(&group_lock);
+	unlock_group();
 	put(group);
 }

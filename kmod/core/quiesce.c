@@ -38,6 +38,7 @@ static struct {
 	struct kgo_list	waiters;	/* Q: lock */
 } quiesce;
 
+/** kgo_quiesce_init() - Once, before the first goroutine */
 void kgo_quiesce_init(void)
 {
 	port_lock_init(&quiesce.lock);

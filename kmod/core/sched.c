@@ -586,8 +586,10 @@ void kgo_g_end(void)
 {
 	struct kgo_m *m = port_self();
 
-	if (unlikely(m->curg->x))
+	if (unlikely(m->curg->x)) {
 		kgo_gx_end(m->curg->x);
+		m = port_self();
+	}
 	port_store(&m->d.in_sched, 1);
 	port_barrier();
 	/* For the free list; it can also end without a P. */

@@ -207,7 +207,7 @@ static int sleeps(void *arg UNUSED)
 		if (kgo_chan_recv_timeout(c, NULL, MS) != -ETIMEDOUT)
 			return 1;
 	}
-	return 0;
+	return kgo_chan_free(c);
 }
 
 TEST(who_sleeps_is_not_dead)
@@ -334,9 +334,11 @@ static void pinger(void *arg)
 
 static int busy(void *arg UNUSED)
 {
-	struct kgo_chan *c[2] = { kgo_chan_make(4, 0), kgo_chan_make(4, 0) };
+	static struct kgo_chan *c[2];	/* a leak checker sees it to the end */
 	int i, v;
 
+	c[0] = kgo_chan_make(4, 0);
+	c[1] = kgo_chan_make(4, 0);
 	for (i = 0; i < 4; i++)
 		kgo_go(pinger, c);
 	for (i = 0; i < MANY(20000); i++) {

@@ -12,7 +12,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -199,7 +198,6 @@ struct main_call {
 	int	(*fn)(void *arg);
 	void	*arg;
 	int	ret;
-	jmp_buf	end;		/* kgo_run(): where kgo_exit() goes */
 };
 
 static const struct kgo_site main_site = {
@@ -236,11 +234,32 @@ idle:
 	return ret;
 }
 
+/* As Go: a panic that is on its way wins over the end of main. */
+static void await_panics(void)
+{
+	struct kgo_m *m;
+	u32 i;
+
+	for (i = 0; i < 1000 && port_load(&kgo_rt.panics); i++)
+		kgo_yield();
+	if (!kgo_is_fatal())
+		return;
+	m = kgo_enter_sched();
+	for (;;) {
+		kgo_park(m, KGO_WAIT_PANIC, NULL);
+		m = port_self();
+	}
+}
+
 static void main_body(void *arg)
 {
 	struct main_call *call = arg;
 
-	exit(call->fn(call->arg));
+	/* What it deferred outside of its own blocks runs before exit(). */
+	KGO_SCOPE
+		call->ret = call->fn(call->arg);
+	await_panics();
+	exit(call->ret);
 }
 
 int kgo_main(int (*fn)(void *arg), void *arg)
@@ -253,6 +272,7 @@ int kgo_main(int (*fn)(void *arg), void *arg)
 	ret = enter(fn, main_body, &call, KGO_STACK_MAIN, &m, &g);
 	if (ret)
 		return ret;
+	kgo_rt.main_goid = g->d.goid;
 	kgo_start(NULL, g);
 	kgo_m_main(m);
 	/* One thread too many.  But this one must not end before exit(). */
@@ -265,7 +285,7 @@ static void run_body(void *arg)
 {
 	struct main_call *call = arg;
 
-	if (!_setjmp(call->end))
+	KGO_SCOPE
 		call->ret = call->fn(call->arg);
 }
 
@@ -287,20 +307,6 @@ int kgo_run(int (*fn)(void *arg), void *arg, int *ret)
 	if (ret)
 		*ret = call.ret;
 	return 0;
-}
-
-void kgo_exit(void)
-{
-	struct kgo_m *m = port_self();
-
-	if (!m || !m->curg) {
-		port_throw("kgo_exit() outside of a goroutine");
-		abort();
-	}
-	if (kgo_g_fn(m->curg) == run_body)
-		longjmp(((struct main_call *)m->curg->arg)->end, 1);
-	kgo_g_end();
-	abort();
 }
 
 int kgo_backend(void)

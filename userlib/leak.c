@@ -14,6 +14,7 @@
  */
 #include "user.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -34,9 +35,13 @@ struct kgo_leak_current {
 	u64	goid[];		/* rising */
 };
 
+/* The names of a stack are found by one thread at a time. */
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+
 /* One look at the table. */
 struct look {
 	const struct kgo_leak_opts *opts;
+	bool	names;		/* with stacks */
 	struct kgo_out out;	/* to a file in memory */
 	off_t	end;		/* of what is in it and stays */
 	u32	n;		/* leaked ones */
@@ -115,18 +120,33 @@ static bool is_one_of(const char *line, size_t len, const char *const *names)
 	return false;
 }
 
+/* Is this function the library's, as its name or its file says? */
+static bool is_ours(const char *line, const char *place)
+{
+	const char *core = strstr(place, "/kmod/core/");
+
+	return !strncmp(line, "kgo_", 4) ||
+	       (*place == '\t' && core && core < strchrnul(place, '\n'));
+}
+
 /*
  * Read what was written about a goroutine: "goroutine 7 [...]:", then
  * "function(...)" with a line of its place, which begins with a tab, from the
  * innermost on, then "created by function in goroutine 1".
  */
-static bool is_ignored(const struct kgo_leak_opts *opts, const char *text)
+static bool is_ignored(const struct kgo_leak_opts *opts, const struct kgo_g *g,
+		       const char *text)
 {
+	const struct kgo_site *site = (const struct kgo_site *)g->d.site;
 	static const char created[] = "created by ";
+	const char *start = site && site->start ? (const char *)site->start : "";
 	const char *line = text, *next;
 	bool top = true;
 	size_t len;
 
+	/* That one may have left the stack to what it called last. */
+	if (is_one_of(start, strlen(start), opts->ignore_any))
+		return true;
 	for (; *line; line = next) {
 		next = strchrnul(line, '\n');
 		if (*next)
@@ -145,13 +165,13 @@ static bool is_ignored(const struct kgo_leak_opts *opts, const char *text)
 		if (is_one_of(line, len, opts->ignore_any))
 			return true;
 		/* What waits on top is of the library. */
-		if (!top || !strncmp(line, "kgo_", 4))
+		if (!top || is_ours(line, next))
 			continue;
 		top = false;
 		if (is_one_of(line, len, opts->ignore_top))
 			return true;
 	}
-	return false;
+	return top && is_one_of(start, strlen(start), opts->ignore_top);
 }
 
 /* The text from look->end on, as a string.  Returns 0 or -errno. */
@@ -186,12 +206,19 @@ static int look_at(struct look *look, struct kgo_g *g)
 
 	if (!is_candidate(look->opts, g, goid))
 		return 0;
-	kgo_out_one(&look->out, g, look->now, true);
+	if (look->names) {
+		/* No park in between: it is unlocked by the same thread. */
+		pthread_mutex_lock(&names_lock);
+		kgo_out_one(&look->out, g, look->now, KGO_OUT_MS | KGO_OUT_STACK);
+		pthread_mutex_unlock(&names_lock);
+	} else {
+		kgo_out_one(&look->out, g, look->now, KGO_OUT_MS);
+	}
 	ret = read_back(look);
 	if (ret)
 		return ret;
 	if (exists(g) && port_load(&g->d.goid) == goid &&
-	    !is_ignored(look->opts, look->text)) {
+	    !is_ignored(look->opts, g, look->text)) {
 		look->n++;
 		look->end += (off_t)strlen(look->text);
 		return 0;
@@ -241,13 +268,19 @@ static int look_on(struct look *look)
 	u64 end, seen, now;
 	int ret;
 
+	look->names = look->opts->ignore_top || look->opts->ignore_any;
 	end = port_now() + (u64)(wait > 0 ? wait : !wait ? MAX_WAIT : 0);
 	for (;;) {
 		seen = kgo_num_ended();
 		ret = look_once(look);
 		now = port_now();
-		if (ret || !look->n || now >= end)
+		if (ret || !look->n || (now >= end && look->names))
 			return ret;
+		if (now >= end) {
+			/* It is going to be told. */
+			look->names = true;
+			continue;
+		}
 		left = (long long)(end - now);
 		wait_a_little(seen, step < left ? step : left);
 		step = step * 2 < LOOK_MAX ? step * 2 : LOOK_MAX;

@@ -12,7 +12,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -204,7 +203,6 @@ struct main_call {
 	int	(*fn)(void *arg);
 	void	*arg;
 	int	ret;
-	jmp_buf	end;		/* kgo_run(): where kgo_exit() goes */
 };
 
 static const struct kgo_site main_site = {
@@ -241,11 +239,32 @@ idle:
 	return ret;
 }
 
+/* As Go: a panic that is on its way wins over the end of main. */
+static void await_panics(void)
+{
+	struct kgo_m *m;
+	u32 i;
+
+	for (i = 0; i < 1000 && port_load(&kgo_rt.panics); i++)
+		kgo_yield();
+	if (!kgo_is_fatal())
+		return;
+	m = kgo_enter_sched();
+	for (;;) {
+		kgo_park(m, KGO_WAIT_PANIC, NULL);
+		m = port_self();
+	}
+}
+
 static void main_body(void *arg)
 {
 	struct main_call *call = arg;
 
-	exit(call->fn(call->arg));
+	/* What it deferred outside of its own blocks runs before exit(). */
+	KGO_SCOPE
+		call->ret = call->fn(call->arg);
+	await_panics();
+	exit(call->ret);
 }
 
 int kgo_main(int (*fn)(void *arg), void *arg)
@@ -258,6 +277,7 @@ int kgo_main(int (*fn)(void *arg), void *arg)
 	ret = enter(fn, main_body, &call, KGO_STACK_MAIN, &m, &g);
 	if (ret)
 		return ret;
+	kgo_rt.main_goid = g->d.goid;
 	kgo_start(NULL, g);
 	/*
 	 * It comes back when this is one thread too many.  But this one must
@@ -272,7 +292,7 @@ static void run_body(void *arg)
 {
 	struct main_call *call = arg;
 
-	if (!_setjmp(call->end))
+	KGO_SCOPE
 		call->ret = call->fn(call->arg);
 }
 
@@ -294,22 +314,6 @@ int kgo_run(int (*fn)(void *arg), void *arg, int *ret)
 	if (ret)
 		*ret = call.ret;
 	return 0;
-}
-
-void kgo_exit(void)
-{
-	struct kgo_m *m = port_self();
-
-	if (!m || !m->curg) {
-		port_throw("kgo_exit() outside of a goroutine");
-		abort();
-	}
-	if (kgo_g_fn(m->curg) == run_body)
-		longjmp(((struct main_call *)m->curg->arg)->end, 1);
-	if (kgo_g_fn(m->curg) == main_body)
-		port_store(&kgo_rt.main_gone, 1);
-	kgo_g_end();
-	abort();
 }
 
 /** kgo_is_main() - Is this the goroutine of kgo_main() or kgo_run()? */

@@ -3,9 +3,9 @@
  * All goroutines, one paragraph each as Go's tracebacks have it: for the end
  * of a program that is deadlocked, for SIGQUIT, for reports of leaks.
  *
- * Nothing here allocates or locks: it works in a signal handler.  Goroutines
- * that run meanwhile are read as they go; each number is one that was true.
- * Those of the runtime itself are left out, as Go does.
+ * Without stacks nothing here allocates or locks: SIGQUIT's handler is a signal
+ * handler.  Goroutines that run meanwhile are read as they go; each number is
+ * one that was true.  Those of the runtime itself are left out, as Go does.
  */
 #include "user.h"
 #include "names.h"
@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define MINUTE	60000000000ULL
+/* To find the names of a stack takes milliseconds. */
+#define MAX_STACKS	100U
 
 static u32 state_of(const struct kgo_g *g)
 {
@@ -21,7 +23,7 @@ static u32 state_of(const struct kgo_g *g)
 
 /* "chan receive, 3 minutes, locked to thread" */
 static void out_status(struct kgo_out *o, const struct kgo_g *g, u64 now,
-		       bool exact)
+		       u32 how)
 {
 	u32 state = state_of(g), m = port_load(&g->d.m);
 	u64 since = port_load(&g->d.wait_since);
@@ -35,7 +37,7 @@ static void out_status(struct kgo_out *o, const struct kgo_g *g, u64 now,
 	if (!s || !*s)
 		s = kgo_state_name(state);
 	kgo_out_str(o, s ? s : "?");
-	if (state == KGO_G_WAITING && exact) {
+	if (state == KGO_G_WAITING && how & KGO_OUT_MS) {
 		kgo_out_str(o, ", ");
 		kgo_out_num(o, now > since ? (now - since) / 1000000 : 0);
 		kgo_out_str(o, " ms");
@@ -53,37 +55,43 @@ static void out_status(struct kgo_out *o, const struct kgo_g *g, u64 now,
  * @o: where to
  * @g: any goroutine
  * @now: port_now()
- * @exact: say in milliseconds how long it waits, not in minutes from one on
+ * @how: KGO_OUT_*
  *
- * CONTEXT: anywhere, signal handlers included.
+ * CONTEXT: anywhere, signal handlers included; with %KGO_OUT_STACK as
+ * kgo_out_stack(), by one thread at a time.
  */
-void kgo_out_one(struct kgo_out *o, struct kgo_g *g, u64 now, bool exact)
+void kgo_out_one(struct kgo_out *o, struct kgo_g *g, u64 now, u32 how)
 {
 	kgo_out_str(o, "\ngoroutine ");
 	kgo_out_num(o, port_load(&g->d.goid));
 	kgo_out_str(o, " [");
-	out_status(o, g, now, exact);
+	out_status(o, g, now, how);
 	kgo_out_str(o, "]:\n");
-	kgo_out_origin(o, g);
+	if (how & KGO_OUT_STACK)
+		kgo_out_stack(o, g);
+	else
+		kgo_out_start(o, g);
+	kgo_out_created(o, g);
 }
 
 /**
  * kgo_out_all() - Every goroutine of the program, the calling one first
  * @o: where to
+ * @how: KGO_OUT_*
  *
- * CONTEXT: anywhere, signal handlers included.
+ * CONTEXT: as kgo_out_one().
  */
-void kgo_out_all(struct kgo_out *o)
+void kgo_out_all(struct kgo_out *o, u32 how)
 {
 	struct kgo_m *m = port_self();
 	struct kgo_g *self = m ? m->curg : NULL, *g;
 	u64 now = port_now();
-	u32 i, n, state;
+	u32 i, n, state, shown = 0;
 
 	if (!kgo_rt.r)
 		return;
 	if (self)
-		kgo_out_one(o, self, now, false);
+		kgo_out_one(o, self, now, how);
 	n = port_load(&kgo_rt.r->nr_gs);
 	for (i = 1; i < n; i++) {
 		g = port_g(i);
@@ -91,7 +99,9 @@ void kgo_out_all(struct kgo_out *o)
 		if (g == self || state == KGO_G_IDLE || state == KGO_G_DEAD ||
 		    port_load(&g->d.flags) & KGO_GF_SYSTEM)
 			continue;
-		kgo_out_one(o, g, now, false);
+		if (++shown == MAX_STACKS)
+			how &= ~KGO_OUT_STACK;
+		kgo_out_one(o, g, now, how);
 	}
 }
 
@@ -107,7 +117,7 @@ static void on_quit(int sig)
 		return;
 	}
 	kgo_out_str(&o, "SIGQUIT: quit\n");
-	kgo_out_all(&o);
+	kgo_out_all(&o, 0);
 	kgo_out_flush(&o);
 	_exit(2);
 }

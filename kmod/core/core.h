@@ -63,6 +63,14 @@ static inline struct kgo_p *kgo_m_p(struct kgo_m *m)
 	return p == KGO_NONE ? NULL : kgo_p_at(p & ~KGO_P_CLAIM);
 }
 
+/* The calling goroutine, or NULL. */
+static inline struct kgo_g *kgo_self_g(void)
+{
+	struct kgo_m *m = port_self();
+
+	return m ? m->curg : NULL;
+}
+
 static inline u32 kgo_rand(struct kgo_m *m)
 {
 	u64 x = m->rand;
@@ -124,11 +132,41 @@ struct kgo_g *kgo_globq_get(struct kgo_p *p, bool one);
 void kgo_m_main(struct kgo_m *m);
 void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
-void kgo_g_end(void);
+void kgo_g_end(void) __attribute__((__noreturn__));
 void kgo_leave(struct kgo_m *m, u8 post);
 void kgo_wakep(struct kgo_m *m);
 bool kgo_ensure_spare(struct kgo_m *m);
 void kgo_start(struct kgo_m *m, struct kgo_g *g);
+
+/* defer.c: what a goroutine has to see to on its way out */
+enum kgo_frame_kind {
+	KGO_FRAME_SCOPE		= 0x0,	/* its block runs */
+	KGO_FRAME_LEAVING	= 0x1,	/* its block has ended, its deferred calls run */
+	KGO_FRAME_BASE		= 0x2,	/* of the goroutine, without a block */
+	KGO_FRAME_PANIC		= 0x4,	/* a struct kgo_panic */
+};
+
+bool kgo_scope_pop(struct kgo_scope *s, struct kgo_deferred *d);
+bool kgo_scope_is_base(const struct kgo_scope *s);
+void kgo_base_leave(struct kgo_g *g);
+
+/*
+ * struct kgo_panic - A panic, or a kgo_exit(), whose deferred calls run
+ *
+ * On the stack of who panics.  Owned by its goroutine.
+ */
+struct kgo_panic {
+	struct kgo_frame frame;
+	struct kgo_scope *at;	/* whose deferred calls it runs */
+	void		*value;
+	const void	*from;	/* frame address of the function that panics */
+	u8		kind;	/* enum kgo_panic_kind; NONE for kgo_exit() */
+	bool		recovered;
+};
+
+/* panic.c */
+void kgo_panic_rt(const char *msg);
+struct kgo_panic *kgo_panic_nth(struct kgo_panic *p, u32 n);
 
 /* park.c */
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);

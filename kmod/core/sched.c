@@ -475,7 +475,7 @@ static struct kgo_g *next_here(struct kgo_m *m)
  * Goes straight to the next goroutine if that is easy: half the price of the
  * way over the scheduler's stack.
  * CONTEXT: a goroutine.  Returns when it is run again, perhaps on another M,
- * with in_sched set; never after %KGO_POST_EXIT, but in the kernel.
+ * with in_sched set; never after %KGO_POST_EXIT.
  */
 void kgo_leave(struct kgo_m *m, u8 post)
 {
@@ -488,8 +488,7 @@ void kgo_leave(struct kgo_m *m, u8 post)
 		port_switch(m, g, next);
 	else
 		port_back(m, g);
-	if (post != KGO_POST_EXIT)
-		settle(port_self());
+	settle(port_self());
 }
 
 static void execute(struct kgo_m *m, struct kgo_g *g)
@@ -579,8 +578,7 @@ void kgo_start(struct kgo_m *m, struct kgo_g *g)
 /**
  * kgo_g_end() - End the calling goroutine
  *
- * CONTEXT: a goroutine.  Does not return where goroutines have stacks of their
- * own; elsewhere the caller must return from the goroutine's body at once.
+ * CONTEXT: a goroutine whose deferred calls have been run.  Does not return.
  */
 void kgo_g_end(void)
 {
@@ -596,6 +594,8 @@ void kgo_g_end(void)
 	if (unlikely(!kgo_m_has_p(m)))
 		port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0);
 	kgo_leave(m, KGO_POST_EXIT);
+	for (;;)
+		port_throw("a goroutine ran on after its end");
 }
 
 /**
@@ -604,8 +604,13 @@ void kgo_g_end(void)
  */
 void kgo_g_entry(struct kgo_g *g)
 {
+	void *arg = g->arg;
+
 	settle(port_self());
 	kgo_leave_sched();
-	kgo_g_fn(g)(g->arg);
+	g->frames = NULL;
+	kgo_g_fn(g)(arg);
+	if (unlikely(g->frames))
+		kgo_base_leave(g);
 	kgo_g_end();
 }

@@ -43,7 +43,10 @@ struct kgo_g {
 	u32		index;		/* C */
 	u32		next;		/* G: link in the one queue or free list it is in */
 	struct kgo_gx	*x;		/* G: or NULL; see kgo_gx() */
-	void		*arg;		/* G */
+	union {
+		void	*arg;		/* G: until it starts */
+		struct kgo_frame *frames; /* G: from then on, see defer.c */
+	};
 	struct kgo_m	*bound;		/* G: runs on this M only, or NULL */
 	u32		batch_next;	/* G: first of a batch: the next batch's */
 	u32		batch_n;	/* G: first of a batch: how many it has */
@@ -159,9 +162,12 @@ struct kgo_rt {
 	u64		ext_exited;	/* A: ended by threads without a P */
 	u32		nr_system;	/* A: KGO_GF_SYSTEM goroutines */
 	u32		wakers;		/* A: who may wake goroutines though no thread runs */
-	u32		main_gone;	/* A: the main goroutine has ended by kgo_exit() */
 	u32		nr_starting;	/* A: Ms started that have not parked yet */
 	u32		fruitless;	/* A: wake-ups in a row that found no work */
+
+	u64		main_goid;	/* C: of the goroutine that is the program */
+	u32		main_gone;	/* A: that one has ended by kgo_exit() */
+	u32		panics;		/* A: panics whose deferred calls run */
 };
 
 extern struct kgo_rt kgo_rt;

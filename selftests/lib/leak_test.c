@@ -8,11 +8,15 @@
 
 #define LONG	(60000 * MS)	/* never waited for if all is well */
 
+/* Keeps a function on the stack while what it calls last waits. */
+#define STAY()	__asm__ volatile("" : : : "memory")
+
 static const struct kgo_leak_opts at_once = { .max_wait = -1 };
 
 static void waits(void *arg)
 {
 	kgo_chan_recv(arg, NULL);
+	STAY();
 }
 
 static void sends(void *arg)
@@ -20,6 +24,7 @@ static void sends(void *arg)
 	int v = 3;
 
 	kgo_chan_send(arg, &v);
+	STAY();
 }
 
 static void yields(void *arg UNUSED)
@@ -148,6 +153,51 @@ GO_TEST(functions_can_be_overlooked)
 	opts.ignore_created_by = no_creator;
 	EXPECT_EQ(1, kgo_leak_find(&opts, NULL));
 	opts.ignore_created_by = creator;
+	EXPECT_EQ(0, kgo_leak_find(&opts, NULL));
+	kgo_chan_close(c);
+	EXPECT_EQ(0, kgo_leak_find(NULL, NULL));
+}
+
+static __attribute__((noinline)) void inner(struct kgo_chan *c)
+{
+	kgo_chan_recv(c, NULL);
+	STAY();
+}
+
+static void outer(void *arg)
+{
+	inner(arg);
+	STAY();
+}
+
+/* Where names of a stack cannot be had there is the start function only. */
+GO_TEST(the_stack_says_where_a_goroutine_stands)
+{
+	static const char *const inner_name[] = { "inner", NULL };
+	static const char *const outer_name[] = { "outer", NULL };
+	struct kgo_leak_opts opts = { .max_wait = -1 };
+	struct kgo_chan *c = kgo_chan_make(0, 0);
+	char *report = NULL;
+	bool deep;
+
+	kgo_go(outer, c);
+	yield_until(waiting("chan receive") == 1);
+	EXPECT_EQ(1, kgo_leak_find(&opts, &report));
+	deep = report && strstr(report, "\ninner(...)\n");
+	EXPECT_TRUE(report && strstr(report, "\nouter(...)\n")) {
+		TH_LOG("%s", report);
+	}
+	free(report);
+	if (!deep)
+		TH_LOG("stacks have no names here");
+	opts.ignore_top = inner_name;
+	EXPECT_EQ(deep ? 0 : 1, kgo_leak_find(&opts, NULL));
+	opts.ignore_top = outer_name;
+	EXPECT_EQ(deep ? 1 : 0, kgo_leak_find(&opts, NULL));
+	opts.ignore_top = NULL;
+	opts.ignore_any = inner_name;
+	EXPECT_EQ(deep ? 0 : 1, kgo_leak_find(&opts, NULL));
+	opts.ignore_any = outer_name;
 	EXPECT_EQ(0, kgo_leak_find(&opts, NULL));
 	kgo_chan_close(c);
 	EXPECT_EQ(0, kgo_leak_find(NULL, NULL));

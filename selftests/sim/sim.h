@@ -9,7 +9,7 @@
  *   peek.c	looks into the static parts of the core
  *   trace.c	what happened, in words
  *   plants.c	bugs put in on purpose
- *   scenarios.c, csp.c, deadlock.c, quiesce.c	the programs that run
+ *   scenarios.c, csp.c, deadlock.c, panic.c, quiesce.c	the programs that run
  *   main.c	command line, TAP
  */
 #ifndef SIM_H
@@ -55,6 +55,7 @@ struct sim_thread {
 	enum sim_state	state;
 	struct fiber	g0;
 	struct fiber	*at;	/* where it stands: g0 or a goroutine's */
+	struct kgo_jmp	end;	/* of a goroutine without a stack */
 	void		(*fn)(void *arg);
 	void		*arg;
 
@@ -234,9 +235,11 @@ void quiesce_main(void *unused);
 void deadlock_main(void *unused);
 void deadlock_told(void);
 
-/* scenarios.c, csp.c: programs, and what they may use beside the core */
+/* scenarios.c, csp.c, panic.c: programs, and what they may use beside the core */
 extern const struct scenario scenarios[];
 void csp_main(void *unused);
+void panic_main(void *unused);
+int sim_catch(int (*op)(void *arg), void *arg);	/* -EPIPE: it panicked */
 
 #define sim_expect(cond, ...)						\
 	do {								\

@@ -653,6 +653,27 @@ static void arrive(struct sim_thread *t, struct kgo_g *g)
 	trace_note("runs g%u", g->index);
 }
 
+/* userlib/jump_x86_64.S */
+void arch_jump(struct kgo_jmp *jmp) __attribute__((noreturn));
+
+void port_jmp_prepare(struct kgo_jmp *jmp)
+{
+	(void)jmp;
+}
+
+void port_jump(struct kgo_jmp *jmp)
+{
+	fiber_jump();
+	arch_jump(jmp);
+}
+
+/* A function of its own, since it returns twice. */
+static __attribute__((noinline)) void run_here(struct sim_thread *t, struct kgo_g *g)
+{
+	if (!kgo_jmp_set(&t->end))
+		kgo_g_entry(g);
+}
+
 void port_run(struct kgo_m *m, struct kgo_g *g)
 {
 	struct sim_thread *t = self();
@@ -661,7 +682,7 @@ void port_run(struct kgo_m *m, struct kgo_g *g)
 		sim_fail("port_run() with another thread's M");
 	arrive(t, g);
 	if (!g->d.stack_lo) {
-		kgo_g_entry(g);
+		run_here(t, g);
 		sim_gs[g->index].on = NULL;
 		return;
 	}
@@ -682,7 +703,7 @@ void port_back(struct kgo_m *m, struct kgo_g *g)
 	struct sim_thread *t = self();
 
 	if (!g->d.stack_lo)
-		return;		/* its end, see port_run() */
+		port_jump(&t->end);
 	depart(t, m, g);
 	t->at = &t->g0;
 	fiber_switch(&sim_gs[g->index].fiber, t->at);
@@ -702,8 +723,13 @@ void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 
 void port_panic(const char *msg)
 {
-	/* As the kernel: said, then an error is returned. */
-	trace_note("panic: %s", msg);
+	sim_fail("panic outside of a goroutine: %s", msg);
+}
+
+void port_unrecovered(struct kgo_panic *p)
+{
+	sim_fail("panic: %s", p->kind == KGO_PANIC_VALUE ? "a value" :
+		 (const char *)p->value);
 }
 
 void port_throw(const char *msg)

@@ -109,17 +109,6 @@ int kgo_main(int (*fn)(void *arg), void *arg);
 int kgo_run(int (*fn)(void *arg), void *arg, int *ret);
 
 /**
- * kgo_exit() - End the calling goroutine, from however deep
- *
- * No destructors run.  In the function of kgo_run() it ends that function,
- * with 0 as its result.  In that of kgo_main() the other goroutines go on and
- * the process does not end by itself any more.
- *
- * CONTEXT: a goroutine.
- */
-void kgo_exit(void) __attribute__((noreturn));
-
-/**
  * enum kgo_backend_id - Who decides which thread owns a processor
  * @KGO_BACKEND_NONE: nobody, the runtime has not been started
  * @KGO_BACKEND_DEVICE: the kernel, through /dev/kgo

@@ -18,7 +18,9 @@
 #define KGO_API_H
 
 #include "chan.h"
+#include "defer.h"
 #include "go.h"
+#include "panic.h"
 #include "quiesce.h"
 #include "sync.h"
 #include "time.h"

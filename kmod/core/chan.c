@@ -286,7 +286,7 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 	}
 	kgo_leave_sched();
 	if (unlikely(ret == -EPIPE))
-		port_panic("send on closed channel");
+		kgo_panic_rt("send on closed channel");
 	return ret;
 }
 
@@ -349,7 +349,7 @@ int kgo_chan_close(struct kgo_chan *c)
 	struct kgo_g *g;
 
 	if (!c) {
-		port_panic("close of nil channel");
+		kgo_panic_rt("close of nil channel");
 		return -EINVAL;
 	}
 	kgo_enter_sched();
@@ -357,7 +357,7 @@ int kgo_chan_close(struct kgo_chan *c)
 	if (c->closed) {
 		port_unlock(&c->lock);
 		kgo_leave_sched();
-		port_panic("close of closed channel");
+		kgo_panic_rt("close of closed channel");
 		return -EPIPE;
 	}
 	port_store(&c->closed, 1);

@@ -298,7 +298,7 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 out:
 	kgo_leave_sched();
 	if (unlikely(ret == -EPIPE))
-		port_panic("send on closed channel");
+		kgo_panic_rt("send on closed channel");
 	return ret;
 }
 

@@ -151,18 +151,18 @@ void kgo_wg_add(struct kgo_wg *wg, int delta)
 	u32 waiters = (u32)state;
 
 	if (unlikely(wg_count(state) < 0)) {
-		port_panic("sync: negative WaitGroup counter");
+		kgo_panic_rt("sync: negative WaitGroup counter");
 		return;
 	}
 	if (unlikely(waiters && delta > 0 && wg_count(state) == delta)) {
-		port_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
+		kgo_panic_rt("sync: WaitGroup misuse: Add called concurrently with Wait");
 		return;
 	}
 	if (wg_count(state) > 0 || !waiters)
 		return;
 	/* Waiters are there and the counter is zero: no more may come. */
 	if (!port_cas(&wg->state, state, 0)) {
-		port_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
+		kgo_panic_rt("sync: WaitGroup misuse: Add called concurrently with Wait");
 		return;
 	}
 	while (waiters--)
@@ -203,7 +203,7 @@ void kgo_wg_wait(struct kgo_wg *wg)
 		if (port_cas(&wg->state, state, state + 1)) {
 			kgo_sema_acquire(&wg->sema, KGO_WAIT_WAITGROUP, false);
 			if (unlikely(port_load(&wg->state)))
-				port_panic("sync: WaitGroup is reused before previous Wait has returned");
+				kgo_panic_rt("sync: WaitGroup is reused before previous Wait has returned");
 			return;
 		}
 	}

@@ -61,20 +61,6 @@ void kgo_guards_run(struct kgo_gx *x, const void *below)
 	}
 }
 
-/* Its parent's things and its own, for a goroutine that is not started yet. */
-int kgo_task_set(struct kgo_m *m, struct kgo_g *g, const struct kgo_task *task)
-{
-	struct kgo_gx *x = kgo_gx(g);
-
-	if (!x) {
-		kgo_g_drop(m, g);
-		return -ENOMEM;
-	}
-	if (task)
-		x->task = *task;
-	return 0;
-}
-
 /* The task of the calling goroutine, which has one. */
 struct kgo_task *kgo_task_self(void)
 {
@@ -82,18 +68,15 @@ struct kgo_task *kgo_task_self(void)
 }
 
 /**
- * kgo_gx_end() - A goroutine with an extension ends
- * @g: the calling goroutine
+ * kgo_task_end() - Tell whom the end of the calling goroutine concerns
+ * @x: its extension
  *
  * CONTEXT: the goroutine itself, outside of enter_sched; may park.
  */
-void kgo_gx_end(struct kgo_g *g)
+void kgo_task_end(struct kgo_gx *x)
 {
-	struct kgo_gx *x = g->x;
-	struct kgo_task task;
+	struct kgo_task task = x->task;
 
-	kgo_guards_run(x, NULL);
-	task = x->task;
 	if (!task.end)
 		return;
 	memset(&x->task, 0, sizeof(x->task));

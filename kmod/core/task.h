@@ -25,7 +25,7 @@ void kgo_guards_run(struct kgo_gx *x, const void *below);
 
 int kgo_go_task(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		const struct kgo_task *task);
-int kgo_task_set(struct kgo_m *m, struct kgo_g *g, const struct kgo_task *task);
+void kgo_task_end(struct kgo_gx *x);
 struct kgo_task *kgo_task_self(void);
 
 #endif

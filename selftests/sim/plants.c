@@ -20,19 +20,22 @@ enum plant {
 	PLANT_SEMA_HINT,	/* a semaphore's hint of waiters is stale */
 	PLANT_TWO_WINNERS,	/* a select decided without its lock */
 	PLANT_STAYS_QUEUED,	/* a select that leaves its waiters behind */
+	PLANT_LATE_QUIESCE,	/* no barrier between waiting and looking */
+	PLANT_EARLY_DEADLOCK,	/* a thread that is no M is not counted */
 	NR_PLANTS
 };
 
 const char *const plant_names[] = {
 	"none", "lost-wake", "lost-wake-park", "no-retry", "two-owners",
 	"stolen-runnext", "double-run", "skipped-close", "lost-keeper",
-	"sema-hint", "two-winners", "stays-queued", NULL
+	"sema-hint", "two-winners", "stays-queued", "late-quiesce",
+	"early-deadlock", NULL
 };
 
 /* Where each shows soonest. */
 static const char *const shows_in[] = {
 	NULL, "spawn", "spawn", "spawn", "block", "yield", "yield", "close",
-	"sleep", "mutex", "select", "select"
+	"sleep", "mutex", "select", "select", "quiesce", "deadlock"
 };
 
 u32 plant_find(const char *name)
@@ -73,6 +76,8 @@ bool sim_plant_no_mb(const char *func)
 		       !strcmp(func, "kgo_globq_put_all");
 	case PLANT_LOST_WAKE_PARK:
 		return !strcmp(func, "arb_park");
+	case PLANT_LATE_QUIESCE:
+		return !strcmp(func, "port_mb_all");
 	}
 	return false;
 }
@@ -110,4 +115,9 @@ bool sim_plant_no_lock(const char *func)
 bool sim_plant_stay_queued(const char *func)
 {
 	return sim_plant == PLANT_STAYS_QUEUED && !strcmp(func, "take_back");
+}
+
+u32 sim_plant_count(u32 nr_threads)
+{
+	return sim_plant == PLANT_EARLY_DEADLOCK ? S.arb.nr_ms : nr_threads;
 }

@@ -70,6 +70,7 @@ extern "C" {
 #endif
 
 #include <kgo/api.h>
+#include <kgo/leak.h>
 
 /**
  * kgo_main() - Run a program as goroutines
@@ -106,17 +107,6 @@ int kgo_main(int (*fn)(void *arg), void *arg);
  * Return: 0 when @fn has returned, else as kgo_main().
  */
 int kgo_run(int (*fn)(void *arg), void *arg, int *ret);
-
-/**
- * kgo_exit() - End the calling goroutine, from however deep
- *
- * No destructors run.  In the function of kgo_run() it ends that function,
- * with 0 as its result.  In that of kgo_main() the other goroutines go on and
- * the process does not end by itself any more.
- *
- * CONTEXT: a goroutine.
- */
-void kgo_exit(void) __attribute__((noreturn));
 
 /**
  * enum kgo_backend_id - Who decides which thread owns a processor

@@ -19,9 +19,12 @@
 
 #include "chan.h"
 #include "context.h"
+#include "defer.h"
 #include "errgroup.h"
 #include "go.h"
+#include "panic.h"
 #include "pool.h"
+#include "quiesce.h"
 #include "select.h"
 #include "semaphore.h"
 #include "singleflight.h"

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Names and lines of code addresses.
+ *
+ * By libdw (elfutils), which knows all forms of debug information and where
+ * distributions keep it.  It is loaded when the first address is to be named:
+ * a program that never panics does not need it, and one on a machine without
+ * it prints the module and the offset, for addr2line.  A static program has
+ * no loader, so it does the same.
+ *
+ * The few declarations that are needed stand here, so that no header of
+ * elfutils is needed to build the library.  They are of its stable interface
+ * (ELFUTILS_0.122 to 0.158).
+ *
+ * All of it runs on a thread of its own: libdw wants more stack than a
+ * goroutine that panics may have left.
+ */
+#include "user.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <pthread.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+/* Before glibc 2.34 only there if the program is linked with -ldl. */
+#pragma weak dlsym
+
+typedef struct Dwarf_Die Dwarf_Die;
+typedef struct Dwarf_Line Dwarf_Line;
+typedef struct Dwfl Dwfl;
+typedef struct Dwfl_Module Dwfl_Module;
+typedef struct Dwfl_Line Dwfl_Line;
+
+struct dwfl_callbacks {
+	void	*find_elf;
+	void	*find_debuginfo;
+	void	*section_address;
+	char	**debuginfo_path;
+};
+
+static struct {
+	Dwfl *(*begin)(const struct dwfl_callbacks *callbacks);
+	void (*end)(Dwfl *dwfl);
+	int (*linux_proc_report)(Dwfl *dwfl, pid_t pid);
+	int (*report_end)(Dwfl *dwfl, void *removed, void *arg);
+	Dwfl_Module *(*addrmodule)(Dwfl *dwfl, Elf64_Addr addr);
+	const char *(*addrinfo)(Dwfl_Module *mod, Elf64_Addr addr,
+				Elf64_Off *offset, Elf64_Sym *sym,
+				Elf64_Word *shndx, void *elf, Elf64_Addr *bias);
+	Dwfl_Line *(*getsrc)(Dwfl_Module *mod, Elf64_Addr addr);
+	const char *(*lineinfo)(Dwfl_Line *line, Elf64_Addr *addr, int *linep,
+				int *colp, Elf64_Word *mtime, Elf64_Word *len);
+	Dwarf_Die *(*nextcu)(Dwfl_Module *mod, Dwarf_Die *last,
+			     Elf64_Addr *bias);
+	int (*haspc)(Dwarf_Die *die, Elf64_Addr pc);
+	Dwarf_Line *(*getsrc_die)(Dwarf_Die *cu, Elf64_Addr addr);
+	int (*lineno)(Dwarf_Line *line, int *linep);
+	const char *(*linesrc)(Dwarf_Line *line, Elf64_Xword *mtime,
+			       Elf64_Xword *len);
+	struct dwfl_callbacks callbacks;
+} dw;
+
+/* Between begin() and end() of this thread. */
+struct symbols {
+	struct kgo_out *o;
+	struct kgo_trace *t;
+	Dwfl	*dwfl;		/* or NULL: none to be had */
+	bool	base;		/* out: came to the runtime's own frames */
+};
+
+static void *find(void *lib, const char *name, bool *ok)
+{
+	void *p = dlsym(lib, name);
+
+	*ok = *ok && p;
+	return p;
+}
+
+/*
+ * A static program has no loader, but has a dlopen() all the same, which
+ * crashes if the libc is another, and whose mere mention draws a warning from
+ * the linker.
+ */
+static void *open_lib(const char *name)
+{
+	void *(*open)(const char *name, int flags);
+
+	if (!getauxval(AT_BASE) || !dlsym)
+		return NULL;
+	open = dlsym(RTLD_DEFAULT, "dlopen");
+	return open ? open(name, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
+static bool load(void)
+{
+	void *lib = open_lib("libdw.so.1");
+	bool ok = true;
+
+	if (!lib)
+		return false;
+	dw.begin = find(lib, "dwfl_begin", &ok);
+	dw.end = find(lib, "dwfl_end", &ok);
+	dw.linux_proc_report = find(lib, "dwfl_linux_proc_report", &ok);
+	dw.report_end = find(lib, "dwfl_report_end", &ok);
+	dw.addrmodule = find(lib, "dwfl_addrmodule", &ok);
+	dw.addrinfo = find(lib, "dwfl_module_addrinfo", &ok);
+	dw.getsrc = find(lib, "dwfl_module_getsrc", &ok);
+	dw.lineinfo = find(lib, "dwfl_lineinfo", &ok);
+	dw.nextcu = find(lib, "dwfl_module_nextcu", &ok);
+	dw.haspc = find(lib, "dwarf_haspc", &ok);
+	dw.getsrc_die = find(lib, "dwarf_getsrc_die", &ok);
+	dw.lineno = find(lib, "dwarf_lineno", &ok);
+	dw.linesrc = find(lib, "dwarf_linesrc", &ok);
+	dw.callbacks.find_elf = find(lib, "dwfl_linux_proc_find_elf", &ok);
+	dw.callbacks.find_debuginfo =
+		find(lib, "dwfl_standard_find_debuginfo", &ok);
+	return ok;
+}
+
+static Dwfl *begin(void)
+{
+	Dwfl *dwfl;
+
+	if (!load())
+		return NULL;
+	dwfl = dw.begin(&dw.callbacks);
+	if (!dwfl)
+		return NULL;
+	if (dw.linux_proc_report(dwfl, getpid()) ||
+	    dw.report_end(dwfl, NULL, NULL)) {
+		dw.end(dwfl);
+		return NULL;
+	}
+	return dwfl;
+}
+
+/* The compiler may have added a suffix. */
+static bool is_one_of(const char *name, const char *const *list)
+{
+	for (; *list; list++)
+		if (!strncmp(name, *list, strlen(*list)))
+			return true;
+	return false;
+}
+
+/* The runtime's own frames at a goroutine's base begin with one of these. */
+static const char *const base[] = {
+	"arch_entry", "kgo_g_entry", "kgo_port_entry", "main_body", "run_body",
+	NULL
+};
+
+/* Between kgo_panic() and a deferred call. */
+static const char *const hidden[] = {
+	"kgo_panic_begin", "kgo_panic_unwind", NULL
+};
+
+/* Returns NULL if there is none. */
+static const char *line_of(Dwfl_Module *mod, u64 pc, int *nr)
+{
+	Dwfl_Line *line = dw.getsrc(mod, pc);
+	Dwarf_Die *cu = NULL;
+	Elf64_Addr bias;
+	Dwarf_Line *l;
+
+	if (line)
+		return dw.lineinfo(line, NULL, nr, NULL, NULL, NULL);
+	/* Without .debug_aranges, which clang does not write: look at all. */
+	while ((cu = dw.nextcu(mod, cu, &bias))) {
+		if (dw.haspc(cu, pc - bias) <= 0)
+			continue;
+		l = dw.getsrc_die(cu, pc - bias);
+		return l && !dw.lineno(l, nr) ? dw.linesrc(l, NULL, NULL) : NULL;
+	}
+	return NULL;
+}
+
+struct place {
+	u64	pc;
+	u64	offset;
+	const char *module;
+};
+
+static int find_module(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct place *p = arg;
+	int i;
+
+	(void)size;
+	for (i = 0; i < info->dlpi_phnum; i++) {
+		u64 lo = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+
+		if (info->dlpi_phdr[i].p_type != PT_LOAD || p->pc < lo ||
+		    p->pc >= lo + info->dlpi_phdr[i].p_memsz)
+			continue;
+		p->module = info->dlpi_name;
+		p->offset = p->pc - info->dlpi_addr;
+		return 1;
+	}
+	return 0;
+}
+
+/* "\tfile+0x1f" */
+static void out_offset(struct symbols *s, u64 pc)
+{
+	struct place p = { .pc = pc, .offset = pc };
+	char exe[256] = "?";
+	ssize_t n;
+
+	dl_iterate_phdr(find_module, &p);
+	if (p.module && !*p.module) {
+		n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+		if (n > 0)
+			exe[n] = 0;
+		p.module = exe;
+	}
+	kgo_out_str(s->o, p.module ? p.module : "?");
+	kgo_out_str(s->o, "+");
+	kgo_out_hex(s->o, p.offset);
+}
+
+/* @pc: in the call, not what comes after it. */
+static void out_frame(struct symbols *s, u64 pc)
+{
+	Dwfl_Module *mod = s->dwfl ? dw.addrmodule(s->dwfl, pc) : NULL;
+	const char *name = NULL, *file = NULL;
+	Elf64_Off off = 0;
+	Elf64_Sym sym;
+	int nr = 0;
+
+	if (mod)
+		name = dw.addrinfo(mod, pc, &off, &sym, NULL, NULL, NULL);
+	if (name && is_one_of(name, hidden))
+		return;
+	s->base = name && is_one_of(name, base);
+	if (s->base)
+		return;
+	if (name)
+		file = line_of(mod, pc, &nr);
+	kgo_out_str(s->o, name ? name : "?");
+	kgo_out_str(s->o, "(...)\n\t");
+	if (file) {
+		kgo_out_str(s->o, file);
+		kgo_out_str(s->o, ":");
+		kgo_out_num(s->o, (u64)nr);
+		kgo_out_str(s->o, " +");
+		kgo_out_hex(s->o, off + 1);
+	} else {
+		out_offset(s, pc);
+	}
+	kgo_out_str(s->o, "\n");
+}
+
+static void *out_all(void *arg)
+{
+	struct symbols *s = arg;
+	u32 i;
+
+	for (i = 0; i < s->t->n && !s->base; i++)
+		out_frame(s, s->t->pc[i] - 1);
+	return NULL;
+}
+
+static void *out_by_libdw(void *arg)
+{
+	struct symbols *s = arg;
+
+	s->dwfl = begin();
+	out_all(s);
+	if (s->dwfl)
+		dw.end(s->dwfl);
+	return NULL;
+}
+
+/**
+ * kgo_out_frames() - Write a stack, two lines a frame
+ * @o: where to
+ * @t: from kgo_trace()
+ *
+ * CONTEXT: one thread at a time, no lock held; waits for a thread that it
+ * starts.
+ * Return: whether it came to the goroutine's start function by name.
+ */
+bool kgo_out_frames(struct kgo_out *o, struct kgo_trace *t)
+{
+	struct symbols s = { .o = o, .t = t };
+	sigset_t all, old;
+	pthread_t thread;
+	int ret;
+
+	if (!t->n)
+		return false;
+	/* Signals of the program are none of its business. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	ret = pthread_create(&thread, NULL, out_by_libdw, &s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (ret)
+		out_all(&s);
+	else
+		pthread_join(thread, NULL);
+	return s.base;
+}

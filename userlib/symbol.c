@@ -40,25 +40,38 @@ struct dwfl_callbacks {
 	char	**debuginfo_path;
 };
 
+Dwfl *dwfl_begin(const struct dwfl_callbacks *callbacks);
+void dwfl_end(Dwfl *dwfl);
+int dwfl_linux_proc_report(Dwfl *dwfl, pid_t pid);
+int dwfl_report_end(Dwfl *dwfl, void *removed, void *arg);
+Dwfl_Module *dwfl_addrmodule(Dwfl *dwfl, Elf64_Addr addr);
+const char *dwfl_module_addrinfo(Dwfl_Module *mod, Elf64_Addr addr,
+				 Elf64_Off *offset, Elf64_Sym *sym,
+				 Elf64_Word *shndx, void *elf, Elf64_Addr *bias);
+Dwfl_Line *dwfl_module_getsrc(Dwfl_Module *mod, Elf64_Addr addr);
+const char *dwfl_lineinfo(Dwfl_Line *line, Elf64_Addr *addr, int *linep,
+			  int *colp, Elf64_Word *mtime, Elf64_Word *len);
+Dwarf_Die *dwfl_module_nextcu(Dwfl_Module *mod, Dwarf_Die *last,
+			      Elf64_Addr *bias);
+int dwarf_haspc(Dwarf_Die *die, Elf64_Addr pc);
+Dwarf_Line *dwarf_getsrc_die(Dwarf_Die *cu, Elf64_Addr addr);
+int dwarf_lineno(Dwarf_Line *line, int *linep);
+const char *dwarf_linesrc(Dwarf_Line *line, Elf64_Xword *mtime, Elf64_Xword *len);
+
 static struct {
-	Dwfl *(*begin)(const struct dwfl_callbacks *callbacks);
-	void (*end)(Dwfl *dwfl);
-	int (*linux_proc_report)(Dwfl *dwfl, pid_t pid);
-	int (*report_end)(Dwfl *dwfl, void *removed, void *arg);
-	Dwfl_Module *(*addrmodule)(Dwfl *dwfl, Elf64_Addr addr);
-	const char *(*addrinfo)(Dwfl_Module *mod, Elf64_Addr addr,
-				Elf64_Off *offset, Elf64_Sym *sym,
-				Elf64_Word *shndx, void *elf, Elf64_Addr *bias);
-	Dwfl_Line *(*getsrc)(Dwfl_Module *mod, Elf64_Addr addr);
-	const char *(*lineinfo)(Dwfl_Line *line, Elf64_Addr *addr, int *linep,
-				int *colp, Elf64_Word *mtime, Elf64_Word *len);
-	Dwarf_Die *(*nextcu)(Dwfl_Module *mod, Dwarf_Die *last,
-			     Elf64_Addr *bias);
-	int (*haspc)(Dwarf_Die *die, Elf64_Addr pc);
-	Dwarf_Line *(*getsrc_die)(Dwarf_Die *cu, Elf64_Addr addr);
-	int (*lineno)(Dwarf_Line *line, int *linep);
-	const char *(*linesrc)(Dwarf_Line *line, Elf64_Xword *mtime,
-			       Elf64_Xword *len);
+	__typeof__(&dwfl_begin) begin;
+	__typeof__(&dwfl_end) end;
+	__typeof__(&dwfl_linux_proc_report) linux_proc_report;
+	__typeof__(&dwfl_report_end) report_end;
+	__typeof__(&dwfl_addrmodule) addrmodule;
+	__typeof__(&dwfl_module_addrinfo) addrinfo;
+	__typeof__(&dwfl_module_getsrc) getsrc;
+	__typeof__(&dwfl_lineinfo) lineinfo;
+	__typeof__(&dwfl_module_nextcu) nextcu;
+	__typeof__(&dwarf_haspc) haspc;
+	__typeof__(&dwarf_getsrc_die) getsrc_die;
+	__typeof__(&dwarf_lineno) lineno;
+	__typeof__(&dwarf_linesrc) linesrc;
 	struct dwfl_callbacks callbacks;
 } dw;
 
@@ -245,15 +258,19 @@ static void look_up(struct kgo_symbols *s, u64 pc, struct frame *f)
 /* Is it in a source file of the library?  They lie where this one does. */
 static bool is_ours(const struct frame *f)
 {
-	static const char here[] = __FILE__, core[] = "kmod/core/";
-	const size_t top = sizeof(here) - sizeof("userlib/symbol.c");
+	const char *here = __FILE__, *end = strrchr(here, '/');
+	const char *file = f->file;
+	size_t lib, top;
 
-	if (!f->file || sizeof(here) < sizeof("userlib/symbol.c") ||
-	    strncmp(f->file, here, top))
+	if (!file || !end)
 		return false;
-	return !strncmp(f->file + top, core, sizeof(core) - 1) ||
-	       (!strncmp(f->file + top, "userlib/", 8) &&
-		!strchr(f->file + top + 8, '/'));
+	lib = (size_t)(end + 1 - here);		/* ".../userlib/" */
+	if (!strncmp(file, here, lib))
+		return !strchr(file + lib, '/');
+	for (top = lib - 1; top && here[top - 1] != '/'; top--)
+		;
+	return !strncmp(file, here, top) &&
+	       !strncmp(file + top, "kmod/core/", 10);
 }
 
 static void out_frame(struct kgo_out *o, const struct frame *f, u64 pc)

@@ -69,7 +69,7 @@ void port_unrecovered(struct kgo_panic *p)
 	out_panics(&o, p);
 	/* It stands, even if the traceback fails. */
 	kgo_out_flush(&o);
-	kgo_out_traceback(&o, port_self()->curg, p->from);
+	kgo_out_traceback(&o, kgo_self_g(), p->from, false);
 	kgo_out_flush(&o);
 	_exit(2);
 }
@@ -103,15 +103,15 @@ void port_deadlock(const char *msg)
 void port_throw(const char *msg)
 {
 	struct kgo_out o = { .fd = STDERR_FILENO };
-	struct kgo_m *m = port_self();
 
 	begin();
 	kgo_out_str(&o, "fatal error: ");
 	kgo_out_str(&o, msg);
 	kgo_out_str(&o, "\n");
 	kgo_out_flush(&o);
-	if (m && m->curg)
-		kgo_out_traceback(&o, m->curg, __builtin_frame_address(0));
+	if (kgo_self_g())
+		kgo_out_traceback(&o, kgo_self_g(), __builtin_frame_address(0),
+				  false);
 	kgo_out_flush(&o);
 	abort();
 }

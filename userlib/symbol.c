@@ -40,35 +40,49 @@ struct dwfl_callbacks {
 	char	**debuginfo_path;
 };
 
+Dwfl *dwfl_begin(const struct dwfl_callbacks *callbacks);
+void dwfl_end(Dwfl *dwfl);
+int dwfl_linux_proc_report(Dwfl *dwfl, pid_t pid);
+int dwfl_report_end(Dwfl *dwfl, void *removed, void *arg);
+Dwfl_Module *dwfl_addrmodule(Dwfl *dwfl, Elf64_Addr addr);
+const char *dwfl_module_addrinfo(Dwfl_Module *mod, Elf64_Addr addr,
+				 Elf64_Off *offset, Elf64_Sym *sym,
+				 Elf64_Word *shndx, void *elf, Elf64_Addr *bias);
+Dwfl_Line *dwfl_module_getsrc(Dwfl_Module *mod, Elf64_Addr addr);
+const char *dwfl_lineinfo(Dwfl_Line *line, Elf64_Addr *addr, int *linep,
+			  int *colp, Elf64_Word *mtime, Elf64_Word *len);
+Dwarf_Die *dwfl_module_nextcu(Dwfl_Module *mod, Dwarf_Die *last,
+			      Elf64_Addr *bias);
+int dwarf_haspc(Dwarf_Die *die, Elf64_Addr pc);
+Dwarf_Line *dwarf_getsrc_die(Dwarf_Die *cu, Elf64_Addr addr);
+int dwarf_lineno(Dwarf_Line *line, int *linep);
+const char *dwarf_linesrc(Dwarf_Line *line, Elf64_Xword *mtime, Elf64_Xword *len);
+
 static struct {
-	Dwfl *(*begin)(const struct dwfl_callbacks *callbacks);
-	void (*end)(Dwfl *dwfl);
-	int (*linux_proc_report)(Dwfl *dwfl, pid_t pid);
-	int (*report_end)(Dwfl *dwfl, void *removed, void *arg);
-	Dwfl_Module *(*addrmodule)(Dwfl *dwfl, Elf64_Addr addr);
-	const char *(*addrinfo)(Dwfl_Module *mod, Elf64_Addr addr,
-				Elf64_Off *offset, Elf64_Sym *sym,
-				Elf64_Word *shndx, void *elf, Elf64_Addr *bias);
-	Dwfl_Line *(*getsrc)(Dwfl_Module *mod, Elf64_Addr addr);
-	const char *(*lineinfo)(Dwfl_Line *line, Elf64_Addr *addr, int *linep,
-				int *colp, Elf64_Word *mtime, Elf64_Word *len);
-	Dwarf_Die *(*nextcu)(Dwfl_Module *mod, Dwarf_Die *last,
-			     Elf64_Addr *bias);
-	int (*haspc)(Dwarf_Die *die, Elf64_Addr pc);
-	Dwarf_Line *(*getsrc_die)(Dwarf_Die *cu, Elf64_Addr addr);
-	int (*lineno)(Dwarf_Line *line, int *linep);
-	const char *(*linesrc)(Dwarf_Line *line, Elf64_Xword *mtime,
-			       Elf64_Xword *len);
+	__typeof__(&dwfl_begin) begin;
+	__typeof__(&dwfl_end) end;
+	__typeof__(&dwfl_linux_proc_report) linux_proc_report;
+	__typeof__(&dwfl_report_end) report_end;
+	__typeof__(&dwfl_addrmodule) addrmodule;
+	__typeof__(&dwfl_module_addrinfo) addrinfo;
+	__typeof__(&dwfl_module_getsrc) getsrc;
+	__typeof__(&dwfl_lineinfo) lineinfo;
+	__typeof__(&dwfl_module_nextcu) nextcu;
+	__typeof__(&dwarf_haspc) haspc;
+	__typeof__(&dwarf_getsrc_die) getsrc_die;
+	__typeof__(&dwarf_lineno) lineno;
+	__typeof__(&dwarf_linesrc) linesrc;
 	struct dwfl_callbacks callbacks;
 } dw;
 
-/* Between begin() and end() of this thread. */
-struct symbols {
-	struct kgo_out *o;
-	struct kgo_trace *t;
+/* What knows names and lines; on the stack of kgo_symbols_run(). */
+struct kgo_symbols {
 	Dwfl	*dwfl;		/* or NULL: none to be had */
-	bool	base;		/* out: came to the runtime's own frames */
+	void	(*fn)(struct kgo_symbols *s, void *arg);
+	void	*arg;
 };
+
+static pthread_mutex_t run_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void *find(void *lib, const char *name, bool *ok)
 {
@@ -202,7 +216,7 @@ static int find_module(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 /* "\tfile+0x1f" */
-static void out_offset(struct symbols *s, u64 pc)
+static void out_offset(struct kgo_out *o, u64 pc)
 {
 	struct place p = { .pc = pc, .offset = pc };
 	char exe[256] = "?";
@@ -215,90 +229,147 @@ static void out_offset(struct symbols *s, u64 pc)
 			exe[n] = 0;
 		p.module = exe;
 	}
-	kgo_out_str(s->o, p.module ? p.module : "?");
-	kgo_out_str(s->o, "+");
-	kgo_out_hex(s->o, p.offset);
+	kgo_out_str(o, p.module ? p.module : "?");
+	kgo_out_str(o, "+");
+	kgo_out_hex(o, p.offset);
 }
+
+struct frame {
+	const char *name;	/* or NULL */
+	const char *file;	/* or NULL */
+	int	line;
+	Elf64_Off off;		/* into the function */
+};
 
 /* @pc: in the call, not what comes after it. */
-static void out_frame(struct symbols *s, u64 pc)
+static void look_up(struct kgo_symbols *s, u64 pc, struct frame *f)
 {
 	Dwfl_Module *mod = s->dwfl ? dw.addrmodule(s->dwfl, pc) : NULL;
-	const char *name = NULL, *file = NULL;
-	Elf64_Off off = 0;
 	Elf64_Sym sym;
-	int nr = 0;
 
-	if (mod)
-		name = dw.addrinfo(mod, pc, &off, &sym, NULL, NULL, NULL);
-	if (name && is_one_of(name, hidden))
+	memset(f, 0, sizeof(*f));
+	if (!mod)
 		return;
-	s->base = name && is_one_of(name, base);
-	if (s->base)
-		return;
-	if (name)
-		file = line_of(mod, pc, &nr);
-	kgo_out_str(s->o, name ? name : "?");
-	kgo_out_str(s->o, "(...)\n\t");
-	if (file) {
-		kgo_out_str(s->o, file);
-		kgo_out_str(s->o, ":");
-		kgo_out_num(s->o, (u64)nr);
-		kgo_out_str(s->o, " +");
-		kgo_out_hex(s->o, off + 1);
-	} else {
-		out_offset(s, pc);
+	f->name = dw.addrinfo(mod, pc, &f->off, &sym, NULL, NULL, NULL);
+	if (f->name)
+		f->file = line_of(mod, pc, &f->line);
+}
+
+/* Is it in a source file of the library?  They lie where this one does. */
+static bool is_ours(const struct frame *f)
+{
+	const char *here = __FILE__, *end = strrchr(here, '/');
+	const char *file = f->file;
+	size_t lib, top;
+
+	if (!file || !end)
+		return false;
+	lib = (size_t)(end + 1 - here);		/* ".../userlib/" */
+	if (!strncmp(file, here, lib))
+		return !strchr(file + lib, '/');
+	for (top = lib - 1; top && here[top - 1] != '/'; top--)
+		;
+	return !strncmp(file, here, top) &&
+	       !strncmp(file + top, "kmod/core/", 10);
+}
+
+static void out_frame(struct kgo_out *o, const struct frame *f, u64 pc)
+{
+	char name[128] = "?";
+	size_t n;
+
+	if (f->name) {
+		/* Without what the compiler has added, as ".isra.0". */
+		n = strcspn(f->name, ".");
+		if (n >= sizeof(name))
+			n = sizeof(name) - 1;
+		memcpy(name, f->name, n);
+		name[n] = 0;
 	}
-	kgo_out_str(s->o, "\n");
+	kgo_out_str(o, name);
+	kgo_out_str(o, "(...)\n\t");
+	if (f->file) {
+		kgo_out_str(o, f->file);
+		kgo_out_str(o, ":");
+		kgo_out_num(o, (u64)f->line);
+		kgo_out_str(o, " +");
+		kgo_out_hex(o, f->off + 1);
+	} else {
+		out_offset(o, pc);
+	}
+	kgo_out_str(o, "\n");
 }
 
-static void *out_all(void *arg)
+/**
+ * kgo_symbols_out() - Write a stack, two lines a frame
+ * @s: from kgo_symbols_run()
+ * @o: where to
+ * @t: from kgo_trace()
+ *
+ * The runtime's own frames are not shown: those that a call of the library has
+ * on top, and those at a goroutine's base.
+ * Return: whether it came to the goroutine's start function by name.
+ */
+bool kgo_symbols_out(struct kgo_symbols *s, struct kgo_out *o,
+		     const struct kgo_trace *t)
 {
-	struct symbols *s = arg;
-	u32 i;
+	struct frame f;
+	u32 i, first;
 
-	for (i = 0; i < s->t->n && !s->base; i++)
-		out_frame(s, s->t->pc[i] - 1);
-	return NULL;
+	for (first = 0; first < t->n; first++) {
+		look_up(s, t->pc[first] - 1, &f);
+		/* The body's last step was a call, and took its frame. */
+		if (f.name && is_one_of(f.name, base))
+			return false;
+		if (!is_ours(&f))
+			break;
+	}
+	for (i = first < t->n ? first : 0; i < t->n; i++) {
+		look_up(s, t->pc[i] - 1, &f);
+		if (f.name && is_one_of(f.name, base))
+			return true;
+		if (!f.name || !is_one_of(f.name, hidden))
+			out_frame(o, &f, t->pc[i] - 1);
+	}
+	return false;
 }
 
-static void *out_by_libdw(void *arg)
+static void *run(void *arg)
 {
-	struct symbols *s = arg;
+	struct kgo_symbols *s = arg;
 
 	s->dwfl = begin();
-	out_all(s);
+	s->fn(s, s->arg);
 	if (s->dwfl)
 		dw.end(s->dwfl);
 	return NULL;
 }
 
 /**
- * kgo_out_frames() - Write a stack, two lines a frame
- * @o: where to
- * @t: from kgo_trace()
+ * kgo_symbols_run() - Call a function that writes stacks
+ * @fn: called on another thread, with what kgo_symbols_out() needs
+ * @arg: passed to it
  *
- * CONTEXT: one thread at a time, no lock held; waits for a thread that it
- * starts.
- * Return: whether it came to the goroutine's start function by name.
+ * Without a thread, it is called here and gets no names.
+ *
+ * CONTEXT: no lock held, not from a signal handler; waits until @fn returns.
  */
-bool kgo_out_frames(struct kgo_out *o, struct kgo_trace *t)
+void kgo_symbols_run(void (*fn)(struct kgo_symbols *s, void *arg), void *arg)
 {
-	struct symbols s = { .o = o, .t = t };
+	struct kgo_symbols s = { .fn = fn, .arg = arg };
 	sigset_t all, old;
 	pthread_t thread;
 	int ret;
 
-	if (!t->n)
-		return false;
+	pthread_mutex_lock(&run_lock);
 	/* Signals of the program are none of its business. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&thread, NULL, out_by_libdw, &s);
+	ret = pthread_create(&thread, NULL, run, &s);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (ret)
-		out_all(&s);
+		fn(&s, arg);
 	else
 		pthread_join(thread, NULL);
-	return s.base;
+	pthread_mutex_unlock(&run_lock);
 }

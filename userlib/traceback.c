@@ -7,6 +7,10 @@
  * ends with a null at a goroutine's first frame; one that ends otherwise has
  * met code without.  For the calling goroutine libc's unwinder is asked then.
  *
+ * A goroutine that runs on another thread is not looked at: it would have to be
+ * stopped for that.  One that waits is kept from going on by the scan bit of
+ * its state, for as long as its frame pointers are read.
+ *
  * Words of the stack are read by a system call that cannot fault: such a chain
  * may lead anywhere, and another goroutine's stack may be in motion.
  *
@@ -134,7 +138,6 @@ static void out_head(struct kgo_out *o, struct kgo_g *g)
 	kgo_out_str(o, "]:\n");
 }
 
-/** kgo_out_start() - What a goroutine was started with */
 void kgo_out_start(struct kgo_out *o, struct kgo_g *g)
 {
 	const struct kgo_site *site = (const struct kgo_site *)g->d.site;
@@ -145,7 +148,6 @@ void kgo_out_start(struct kgo_out *o, struct kgo_g *g)
 	kgo_out_str(o, "(...)\n");
 }
 
-/** kgo_out_created() - Who made a goroutine, and where */
 void kgo_out_created(struct kgo_out *o, struct kgo_g *g)
 {
 	const struct kgo_site *site = (const struct kgo_site *)g->d.site;
@@ -179,15 +181,60 @@ void kgo_out_goroutine(struct kgo_out *o, struct kgo_g *g)
 	kgo_out_created(o, g);
 }
 
-static void out_frames(struct kgo_out *o, struct kgo_g *g, const void *from)
-{
-	struct kgo_trace t;
+/* A stack and where it goes, for the thread that knows names. */
+struct job {
+	struct kgo_out *o;
+	struct kgo_g *g;	/* the calling goroutine, or NULL */
+	struct kgo_trace t;	/* its stack */
+	bool	all;		/* and all others */
+};
 
-	kgo_trace(&t, g, from);
-	if (!t.n)
-		kgo_out_str(o, "\tgoroutine runs on another thread; stack unavailable\n");
-	if (!kgo_out_frames(o, &t))
+static void out_frames(struct kgo_symbols *s, struct kgo_out *o,
+		       struct kgo_g *g, const struct kgo_trace *t)
+{
+	if (!t->n)
+		kgo_out_str(o, port_load(&g->d.state) == KGO_G_RUNNING ?
+			    "\tgoroutine running on other thread; stack unavailable\n" :
+			    "\tstack unavailable\n");
+	if (!kgo_symbols_out(s, o, t))
 		kgo_out_start(o, g);
+}
+
+static void out_stack(struct kgo_symbols *s, void *arg)
+{
+	struct job *j = arg;
+
+	out_frames(s, j->o, j->g, &j->t);
+}
+
+static void out_others(struct kgo_symbols *s, struct job *j)
+{
+	u32 i, n = port_load(&kgo_rt.r->nr_gs);
+
+	for (i = 1; i < n; i++) {
+		struct kgo_g *g = port_g(i);
+		u32 state = port_load_acquire(&g->d.state) & ~KGO_G_SCAN;
+
+		if (g == j->g || state == KGO_G_IDLE || state == KGO_G_DEAD)
+			continue;
+		kgo_trace(&j->t, g, NULL);
+		out_head(j->o, g);
+		out_frames(s, j->o, g, &j->t);
+		kgo_out_created(j->o, g);
+	}
+}
+
+static void out_tracebacks(struct kgo_symbols *s, void *arg)
+{
+	struct job *j = arg;
+
+	if (j->g) {
+		out_head(j->o, j->g);
+		out_frames(s, j->o, j->g, &j->t);
+		kgo_out_created(j->o, j->g);
+	}
+	if (j->all)
+		out_others(s, j);
 }
 
 /**
@@ -195,25 +242,42 @@ static void out_frames(struct kgo_out *o, struct kgo_g *g, const void *from)
  * @o: where to
  * @g: the calling goroutine, or one that waits
  *
- * CONTEXT: any thread with no lock held; not from a signal handler.  Allocates,
- * may start a thread and load libraries.
+ * CONTEXT: any thread with no lock held; not from a signal handler.  Starts a
+ * thread, which allocates and may load libraries.
  */
 void kgo_out_stack(struct kgo_out *o, struct kgo_g *g)
 {
-	out_frames(o, g, __builtin_frame_address(0));
+	struct job j = { .o = o, .g = g };
+
+	kgo_trace(&j.t, g, __builtin_frame_address(0));
+	kgo_symbols_run(out_stack, &j);
 }
 
 /**
- * kgo_out_traceback() - All about a goroutine: head, stack, who created it
+ * kgo_out_traceback() - Head, stack and creation of goroutines
  * @o: where to
- * @g: the calling goroutine, or one that waits
+ * @g: the calling goroutine, or one that waits; NULL for none in particular
  * @from: see kgo_trace()
+ * @all: those of all others as well, behind it
  *
  * CONTEXT: as kgo_out_stack().
  */
-void kgo_out_traceback(struct kgo_out *o, struct kgo_g *g, const void *from)
+void kgo_out_traceback(struct kgo_out *o, struct kgo_g *g, const void *from,
+		       bool all)
 {
-	out_head(o, g);
-	out_frames(o, g, from);
-	kgo_out_created(o, g);
+	struct job j = { .o = o, .g = g, .all = all };
+
+	if (g)
+		kgo_trace(&j.t, g, from);
+	kgo_symbols_run(out_tracebacks, &j);
+}
+
+void kgo_traceback(int fd)
+{
+	struct kgo_out o = { .fd = fd };
+
+	if (!kgo_rt.r)
+		return;
+	kgo_out_traceback(&o, kgo_self_g(), __builtin_frame_address(0), true);
+	kgo_out_flush(&o);
 }

@@ -74,7 +74,7 @@ struct kgo_out {
 /* fatal.c */
 bool kgo_is_fatal(void);
 
-/* traceback.c, symbol.c: who a goroutine is and where it stands */
+/* traceback.c: who a goroutine is and where it stands */
 #define KGO_TRACE_MAX	64U
 
 struct kgo_trace {
@@ -84,12 +84,18 @@ struct kgo_trace {
 };
 
 void kgo_trace(struct kgo_trace *t, struct kgo_g *g, const void *from);
-bool kgo_out_frames(struct kgo_out *o, struct kgo_trace *t);
 void kgo_out_goroutine(struct kgo_out *o, struct kgo_g *g);
 void kgo_out_start(struct kgo_out *o, struct kgo_g *g);
 void kgo_out_created(struct kgo_out *o, struct kgo_g *g);
 void kgo_out_stack(struct kgo_out *o, struct kgo_g *g);
-void kgo_out_traceback(struct kgo_out *o, struct kgo_g *g, const void *from);
+void kgo_out_traceback(struct kgo_out *o, struct kgo_g *g, const void *from,
+		       bool all);
+
+/* symbol.c */
+struct kgo_symbols;
+bool kgo_symbols_out(struct kgo_symbols *s, struct kgo_out *o,
+		     const struct kgo_trace *t);
+void kgo_symbols_run(void (*fn)(struct kgo_symbols *s, void *arg), void *arg);
 
 /* dump.c */
 void kgo_out_str(struct kgo_out *o, const char *s);

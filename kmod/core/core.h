@@ -137,7 +137,7 @@ struct kgo_g *kgo_globq_get(struct kgo_p *p, bool one);
 void kgo_m_main(struct kgo_m *m);
 void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
-void kgo_g_end(void) __attribute__((__noreturn__));
+void __noreturn kgo_g_end(void);
 void kgo_leave(struct kgo_m *m, u8 post);
 void kgo_wakep(struct kgo_m *m);
 bool kgo_ensure_spare(struct kgo_m *m);

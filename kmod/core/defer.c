@@ -176,7 +176,7 @@ int kgo_defer(void (*fn)(void *arg), void *arg)
 	if (!fn)
 		return -EINVAL;
 	if (unlikely(!g)) {
-		port_throw("kgo_defer() outside of a goroutine");
+		port_throw("deferred call outside of a goroutine");
 		return -EINVAL;
 	}
 	s = scope_here(g);

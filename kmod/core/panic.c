@@ -37,14 +37,14 @@ static bool is_panic(const struct kgo_frame *f)
 	return f->kind & KGO_FRAME_PANIC;
 }
 
-/* What needs a goroutine was called without one, and cannot return. */
-static struct kgo_g *self_or_stop(const char *msg)
+/* What needs a goroutine was perhaps called without one, and cannot return. */
+static struct kgo_g *self_or_stop(void)
 {
-	struct kgo_m *m = port_self();
+	struct kgo_g *g = kgo_self_g();
 
-	if (likely(m && m->curg))
-		return m->curg;
-	port_throw(msg);
+	if (likely(g))
+		return g;
+	port_throw("panic or exit outside of a goroutine");
 	for (;;)
 		port_pause();
 }
@@ -85,8 +85,7 @@ static bool drop_until(struct kgo_g *g, struct kgo_frame *end)
 }
 
 /* The goroutine ends by kgo_exit(), or in the kernel by a panic. */
-static void finish(struct kgo_g *g) __attribute__((__noreturn__));
-static void finish(struct kgo_g *g)
+static void __noreturn finish(struct kgo_g *g)
 {
 	struct kgo_frame *f = g->frames;
 
@@ -146,12 +145,10 @@ static void kgo_panic_unwind(struct kgo_g *g, struct kgo_panic *p)
 }
 
 /* Likewise. */
-static void kgo_panic_begin(struct kgo_g *g, enum kgo_panic_kind kind,
-			    void *value, const void *from)
-	__attribute__((__noreturn__));
-static void kgo_panic_begin(struct kgo_g *g, enum kgo_panic_kind kind,
-			    void *value, const void *from)
+static void __noreturn kgo_panic_begin(enum kgo_panic_kind kind, void *value,
+				       const void *from)
 {
+	struct kgo_g *g = self_or_stop();
 	struct kgo_panic p = { .kind = kind, .value = value, .from = from };
 
 	if (unlikely(!value)) {
@@ -168,14 +165,12 @@ static void kgo_panic_begin(struct kgo_g *g, enum kgo_panic_kind kind,
 
 void kgo_panic(const char *msg)
 {
-	kgo_panic_begin(self_or_stop("kgo_panic() outside of a goroutine"),
-	      KGO_PANIC_STRING, (void *)msg, __builtin_frame_address(0));
+	kgo_panic_begin(KGO_PANIC_STRING, (void *)msg, __builtin_frame_address(0));
 }
 
 void kgo_panic_value(void *value)
 {
-	kgo_panic_begin(self_or_stop("kgo_panic_value() outside of a goroutine"),
-	      KGO_PANIC_VALUE, value, __builtin_frame_address(0));
+	kgo_panic_begin(KGO_PANIC_VALUE, value, __builtin_frame_address(0));
 }
 
 /**
@@ -188,26 +183,24 @@ void kgo_panic_value(void *value)
  */
 void kgo_panic_rt(const char *msg)
 {
-	struct kgo_m *m = port_self();
-
-	if (likely(m && m->curg))
-		kgo_panic_begin(m->curg, KGO_PANIC_RUNTIME, (void *)msg,
-		      __builtin_frame_address(0));
+	if (likely(kgo_self_g()))
+		kgo_panic_begin(KGO_PANIC_RUNTIME, (void *)msg,
+				__builtin_frame_address(0));
 	port_panic(msg);
 }
 
 enum kgo_panic_kind kgo_recover_kind(void **value)
 {
-	struct kgo_m *m = port_self();
+	struct kgo_g *g = kgo_self_g();
 	struct kgo_frame *f;
 	struct kgo_panic *p;
 
 	if (value)
 		*value = NULL;
-	if (!m || !m->curg)
+	if (!g)
 		return KGO_PANIC_NONE;
 	/* Scopes that the deferred call is in are passed; no other call is. */
-	for (f = m->curg->frames; f && !is_panic(f); f = f->up)
+	for (f = g->frames; f && !is_panic(f); f = f->up)
 		if (f->kind & KGO_FRAME_LEAVING)
 			return KGO_PANIC_NONE;
 	if (!f)
@@ -232,7 +225,7 @@ void *kgo_recover(void)
 void kgo_exit(void)
 {
 	struct kgo_panic p = { .kind = KGO_PANIC_NONE };
-	struct kgo_g *g = self_or_stop("kgo_exit() outside of a goroutine");
+	struct kgo_g *g = self_or_stop();
 
 	if (g->frames)
 		kgo_panic_unwind(g, &p);

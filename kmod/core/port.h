@@ -9,7 +9,7 @@
  * A port's header supplies, before anything of the core is seen:
  *
  *   u8 u16 u32 u64 s64 bool size_t NULL, memcpy memset, E* error numbers,
- *   ARRAY_SIZE, container_of, likely, unlikely, static_assert
+ *   ARRAY_SIZE, container_of, likely, unlikely, __noreturn, static_assert
  *   kgo_lock_t		a lock; all-zero is not necessarily initialised
  *
  * Atomics.  The core has no other shared accesses, so that the simulator can
@@ -217,10 +217,9 @@ int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline);
 int port_m_start(void);
 
 /**
- * port_jmp_prepare() - Before kgo_jmp_set(), by a function that returns to its
- * caller
+ * port_jmp_prepare() - Note what the world keeps about calls under way
+ * @jmp: its caller, or who calls that, calls kgo_jmp_set() with it next
  *
- * For what the world keeps about calls that have not returned.
  * CONTEXT: any.
  */
 void port_jmp_prepare(struct kgo_jmp *jmp);
@@ -231,7 +230,7 @@ void port_jmp_prepare(struct kgo_jmp *jmp);
  *
  * CONTEXT: no lock held, outside of enter_sched or at a goroutine's end.
  */
-void port_jump(struct kgo_jmp *jmp) __attribute__((__noreturn__));
+void __noreturn port_jump(struct kgo_jmp *jmp);
 
 /**
  * port_unrecovered() - The calling goroutine's panic found nobody to recover it

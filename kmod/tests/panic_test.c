@@ -53,7 +53,7 @@ KGO_TEST(deferred_calls_run_last_in_first_out)
 
 /* Not to be seen through: the compiler warns of what never returns. */
 static void panic_below(u32 depth);
-static void (*volatile panic_deeper)(u32 depth) = panic_below;
+static void (*panic_deeper)(u32 depth) = panic_below;
 
 static void panic_below(u32 depth)
 {
@@ -64,7 +64,7 @@ static void panic_below(u32 depth)
 	barrier_data(frame);
 	if (!depth)
 		kgo_panic("deep");
-	panic_deeper(depth - 1);
+	READ_ONCE(panic_deeper)(depth - 1);
 	barrier_data(frame);
 }
 
@@ -114,13 +114,13 @@ static void ends(void *arg)
 }
 
 static void exit_below(u32 depth);
-static void (*volatile exit_deeper)(u32 depth) = exit_below;
+static void (*exit_deeper)(u32 depth) = exit_below;
 
 static void exit_below(u32 depth)
 {
 	if (!depth)
 		kgo_exit();
-	exit_deeper(depth - 1);
+	READ_ONCE(exit_deeper)(depth - 1);
 	barrier();
 }
 

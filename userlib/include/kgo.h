@@ -136,6 +136,20 @@ const char *kgo_backend_name(void);
  */
 void kgo_dump(int fd);
 
+/**
+ * kgo_traceback() - Write who each goroutine is and where it stands
+ * @fd: where to
+ *
+ * In the form of Go's tracebacks: the calling goroutine first, then all
+ * others.  Of one that runs on another thread, or waits bound to one, the
+ * stack is not shown.  Frames are found by frame pointers; names and lines
+ * come from libdw, if the program is not static and the library is there.
+ *
+ * CONTEXT: anywhere, but not in a signal handler, which has kgo_dump().
+ * Starts a thread, allocates, and may load a library.
+ */
+void kgo_traceback(int fd);
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,6 +17,7 @@
 #ifndef KGO_API_H
 #define KGO_API_H
 
+#include "attr.h"
 #include "chan.h"
 #include "context.h"
 #include "defer.h"

@@ -15,6 +15,8 @@
 #ifndef KGO_DEFER_H
 #define KGO_DEFER_H
 
+#include "attr.h"
+
 /*
  * Where a jump goes: what the processor's calling convention keeps over a
  * call.  ThreadSanitizer must see frames disappear, and knows only libc's jump.
@@ -56,7 +58,7 @@ struct kgo_jmp {
  * Return: 0; and 1 when somebody jumps here, as long as the caller's frame
  * exists.
  */
-int kgo_jmp_set(struct kgo_jmp *jmp) __attribute__((__returns_twice__));
+int kgo_jmp_set(struct kgo_jmp *jmp) KGO_ATTR(__returns_twice__);
 #endif
 
 /**
@@ -104,15 +106,6 @@ struct kgo_scope *kgo_scope_enter(struct kgo_scope *s);
 /** kgo_scope_leave() - For KGO_SCOPE only.  CONTEXT: a goroutine. */
 void kgo_scope_leave(struct kgo_scope *s);
 
-#define KGO_SCOPE		KGO_SCOPE_1(__COUNTER__)
-#define KGO_SCOPE_1(n)		KGO_SCOPE_2(kgo_scope_##n, kgo_in_##n)
-#define KGO_SCOPE_2(s, in)						\
-	for (struct kgo_scope s						\
-		__attribute__((__cleanup__(kgo_scope_leave))),		\
-		*in = kgo_scope_enter(&s);				\
-	     in && !kgo_jmp_set(&s.jmp);				\
-	     in = (struct kgo_scope *)0)
-
 /**
  * define KGO_SCOPE - Head of a block whose deferred calls run when it is left
  *
@@ -131,6 +124,14 @@ void kgo_scope_leave(struct kgo_scope *s);
  *
  * CONTEXT: a goroutine.  Neither parks nor allocates.
  */
+#define KGO_SCOPE		KGO_SCOPE_1(__COUNTER__)
+#define KGO_SCOPE_1(n)		KGO_SCOPE_2(n)
+#define KGO_SCOPE_2(n)							\
+	for (struct kgo_scope kgo_scope_##n				\
+		KGO_ATTR(__cleanup__(kgo_scope_leave)),			\
+		*kgo_in_##n = kgo_scope_enter(&kgo_scope_##n);		\
+	     kgo_in_##n && !kgo_jmp_set(&kgo_scope_##n.jmp);		\
+	     kgo_in_##n = (struct kgo_scope *)0)
 
 /**
  * kgo_defer() - Have a function called when the scope is left

@@ -5,6 +5,8 @@
 #ifndef KGO_GO_H
 #define KGO_GO_H
 
+#include "attr.h"
+
 /**
  * struct kgo_attr - How to start a goroutine
  * @stack_size: bytes of stack, 0 for the default (64 KiB); rounded up to
@@ -81,7 +83,7 @@ void kgo_yield(void);
  *
  * CONTEXT: a goroutine.
  */
-void kgo_exit(void) __attribute__((__noreturn__));
+void KGO_NORETURN kgo_exit(void);
 
 /**
  * kgo_goid() - Number of the calling goroutine

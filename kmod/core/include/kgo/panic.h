@@ -5,6 +5,8 @@
 #ifndef KGO_PANIC_H
 #define KGO_PANIC_H
 
+#include "attr.h"
+
 /**
  * enum kgo_panic_kind - What a panic's value is
  * @KGO_PANIC_NONE: there is no panic
@@ -37,7 +39,7 @@ enum kgo_panic_kind {
  *
  * CONTEXT: a goroutine.
  */
-void kgo_panic(const char *msg) __attribute__((__noreturn__));
+void KGO_NORETURN kgo_panic(const char *msg);
 
 /**
  * kgo_panic_value() - Panic with any pointer
@@ -48,7 +50,7 @@ void kgo_panic(const char *msg) __attribute__((__noreturn__));
  *
  * CONTEXT: as kgo_panic().
  */
-void kgo_panic_value(void *value) __attribute__((__noreturn__));
+void KGO_NORETURN kgo_panic_value(void *value);
 
 /**
  * kgo_recover() - Stop a panic

@@ -95,7 +95,7 @@ void kgo_leak_current_free(struct kgo_leak_current *current)
 	free(current);
 }
 
-/* Is it looked at at all?  What can be told without its stack. */
+/* Does it matter, as far as can be told without its stack? */
 static bool is_candidate(const struct kgo_leak_opts *opts, struct kgo_g *g,
 			 u64 goid)
 {
@@ -156,12 +156,12 @@ static bool is_ignored(const struct kgo_leak_opts *opts, const struct kgo_g *g,
 			continue;
 		if (!strncmp(line, created, sizeof(created) - 1)) {
 			line += sizeof(created) - 1;
-			len = strcspn(line, " \n");
+			len = strcspn(line, "\n ");
 			if (is_one_of(line, len, opts->ignore_created_by))
 				return true;
 			continue;
 		}
-		len = strcspn(line, "(+ \n");
+		len = strcspn(line, "\n(+ ");
 		if (is_one_of(line, len, opts->ignore_any))
 			return true;
 		/* What waits on top is of the library. */
@@ -382,7 +382,7 @@ int kgo_leak_main(int (*fn)(void *arg), void *arg,
 struct kgo_leak_group *kgo_leak_group_begin(void)
 {
 	if (!kgo_goid()) {
-		port_throw("kgo_leak_group_begin() outside of a goroutine");
+		port_throw("leak group begun outside of a goroutine");
 		return NULL;
 	}
 	return (struct kgo_leak_group *)kgo_group_enter();

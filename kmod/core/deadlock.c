@@ -131,6 +131,5 @@ void kgo_all_asleep(void)
 	if (kgo_num_goroutine())
 		port_deadlock("all goroutines are asleep - deadlock!");
 	else if (port_load(&kgo_rt.main_gone))
-		port_deadlock("no goroutines (main called runtime.Goexit)"
-			      " - deadlock!");
+		port_deadlock("no goroutines (main called runtime.Goexit) - deadlock!");
 }

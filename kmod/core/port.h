@@ -253,7 +253,7 @@ void port_panic(const char *msg);
 
 /**
  * port_deadlock() - No goroutine will ever run again
- * @msg: in Go's words
+ * @msg: Go's words for it, after "fatal error: "
  *
  * A program prints "fatal error: ", the message and all goroutines, and ends
  * with status 2.  The kernel is never told: its arbiter does not look for it.

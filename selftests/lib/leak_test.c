@@ -9,7 +9,7 @@
 #define LONG	(60000 * MS)	/* never waited for if all is well */
 
 /* Keeps a function on the stack while what it calls last waits. */
-#define STAY()	__asm__ volatile("" : : : "memory")
+#define STAY()	do { __asm__ volatile("" : : : "memory"); } while (0)
 
 static const struct kgo_leak_opts at_once = { .max_wait = -1 };
 

@@ -156,6 +156,7 @@ static inline int send_now(struct kgo_chan *c, const void *v,
 		if (!is_ours(me))
 			return -EALREADY;
 		buf_put(c, v);
+		chan_turn(c);
 		return 0;
 	}
 	return -EAGAIN;
@@ -177,6 +178,7 @@ static inline int recv_now(struct kgo_chan *c, void *v, struct kgo_waiter *me,
 			buf_put(c, w->elem);
 			w->result = 0;
 		}
+		chan_turn(c);
 		return 1;
 	}
 	ret = take_waiter(&c->sendq, me, &w, ready);
@@ -238,6 +240,7 @@ static int chan_wait(struct kgo_m *m, struct kgo_chan *c, void *elem, bool send)
 	w.elem = elem;
 	w.result = 0;
 	chan_queue_push(send ? &c->sendq : &c->recvq, &w);
+	chan_turn(c);
 	kgo_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE, &c->lock);
 	return w.result;
 }
@@ -270,6 +273,8 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 
 	if (unlikely(!c))
 		return nil_op(send, ns);
+	if (!ns && !(send ? chan_may_send(c) : chan_may_recv(c)))
+		return -EAGAIN;
 	m = kgo_enter_sched();
 	port_lock(&c->lock);
 	ret = send ? send_now(c, elem, NULL, &ready) :
@@ -410,6 +415,7 @@ bool kgo_chan_drain(struct kgo_chan *c)
 	any = c->count;
 	c->head = 0;
 	port_store(&c->count, 0);
+	chan_turn(c);
 	port_unlock(&c->lock);
 	return any;
 }

@@ -2,16 +2,22 @@
 /*
  * Channels.
  *
- * Invariants, as in Go's chan.go, all under c->lock:
- *   - At least one of sendq and recvq is empty.
+ * Invariants, as in Go's chan.go, all under c->lock, and not counting waiters
+ * of a select that is decided already:
+ *   - At least one of sendq and recvq is empty, but for one select that both
+ *     sends and receives.
  *   - Buffered: if anything is in the buffer recvq is empty, and if there is
  *     room in it sendq is empty.
  *   - Waiters are served in the order in which they came.
- *   - A waiter that is in no queue has had its result written.
+ *   - A waiter that was taken off its queue to be served has its result, and
+ *     its value is copied, when the lock is dropped.
  *
  * A value is copied once where a peer waits already: straight between the two
- * goroutines' memory.  That is safe because the waiting one is off its stack,
- * and a waiter stays where it is until its goroutine runs again.
+ * goroutines' memory.  That is safe because a waiting one is off its stack, or
+ * is queueing up for a select and will take this lock before it goes on.
+ *
+ * A channel belongs to whoever made it.  It can be freed when nobody uses it
+ * any more; that nobody waits on it is all that is checked.
  */
 #include "chan.h"
 

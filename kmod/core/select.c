@@ -150,7 +150,11 @@ static struct chan_queue *queue_of(struct kgo_case *k)
 	return k->op == KGO_CASE_RECV ? &k->c->recvq : &k->c->sendq;
 }
 
-/* Queue up, from case @i on.  Return: how many cases were gone through. */
+/*
+ * Queue up, from case @i on, which is a random one: if what look() had drawn is
+ * snatched away all the time, no other case is to be preferred for that.
+ * Return: how many cases were gone through.
+ */
 static unsigned int queue_up(struct kgo_select *sel, struct kgo_case *cases,
 			     unsigned int n, unsigned int i)
 {

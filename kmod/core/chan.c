@@ -2,16 +2,22 @@
 /*
  * Channels.
  *
- * Invariants, as in Go's chan.go, all under c->lock:
- *   - At least one of sendq and recvq is empty.
+ * Invariants, as in Go's chan.go, all under c->lock, and not counting waiters
+ * of a select that is decided already:
+ *   - At least one of sendq and recvq is empty, but for one select that both
+ *     sends and receives.
  *   - Buffered: if anything is in the buffer recvq is empty, and if there is
  *     room in it sendq is empty.
  *   - Waiters are served in the order in which they came.
- *   - A waiter that is in no queue has had its result written.
+ *   - A waiter that was taken off its queue to be served has its result, and
+ *     its value is copied, when the lock is dropped.
  *
  * A value is copied once where a peer waits already: straight between the two
- * goroutines' memory.  That is safe because the waiting one is off its stack,
- * and a waiter stays where it is until its goroutine runs again.
+ * goroutines' memory.  That is safe because a waiting one is off its stack, or
+ * is queueing up for a select and will take this lock before it goes on.
+ *
+ * A channel belongs to whoever made it.  It can be freed when nobody uses it
+ * any more; that nobody waits on it is all that is checked.
  */
 #include "chan.h"
 
@@ -156,6 +162,7 @@ static inline int send_now(struct kgo_chan *c, const void *v,
 		if (!is_ours(me))
 			return -EALREADY;
 		buf_put(c, v);
+		chan_turn(c);
 		return 0;
 	}
 	return -EAGAIN;
@@ -177,6 +184,7 @@ static inline int recv_now(struct kgo_chan *c, void *v, struct kgo_waiter *me,
 			buf_put(c, w->elem);
 			w->result = 0;
 		}
+		chan_turn(c);
 		return 1;
 	}
 	ret = take_waiter(&c->sendq, me, &w, ready);
@@ -238,6 +246,7 @@ static int chan_wait(struct kgo_m *m, struct kgo_chan *c, void *elem, bool send)
 	w.elem = elem;
 	w.result = 0;
 	chan_queue_push(send ? &c->sendq : &c->recvq, &w);
+	chan_turn(c);
 	kgo_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE, &c->lock);
 	return w.result;
 }
@@ -270,6 +279,8 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 
 	if (unlikely(!c))
 		return nil_op(send, ns);
+	if (!ns && !(send ? chan_may_send(c) : chan_may_recv(c)))
+		return -EAGAIN;
 	m = kgo_enter_sched();
 	port_lock(&c->lock);
 	ret = send ? send_now(c, elem, NULL, &ready) :
@@ -410,6 +421,7 @@ bool kgo_chan_drain(struct kgo_chan *c)
 	any = c->count;
 	c->head = 0;
 	port_store(&c->count, 0);
+	chan_turn(c);
 	port_unlock(&c->lock);
 	return any;
 }

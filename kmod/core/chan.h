@@ -20,14 +20,15 @@
 
 /* Oldest first. */
 struct chan_queue {
-	struct kgo_waiter *first;	/* read without the lock as a hint */
+	struct kgo_waiter *first;	/* read without the lock, too */
 	struct kgo_waiter *last;
 };
 
 struct kgo_chan {
 	kgo_lock_t	lock;
-	u32		closed;		/* Q: lock; read without as a hint */
-	size_t		count;		/* Q: lock; read without as a hint */
+	u32		closed;		/* Q: lock; read without */
+	u32		turns;		/* Q: lock; read without: see chan_turn() */
+	size_t		count;		/* Q: lock; read without */
 	struct chan_queue sendq;	/* Q: lock */
 	struct chan_queue recvq;	/* Q: lock */
 	size_t		head;		/* Q: lock; slot of the oldest */
@@ -75,6 +76,38 @@ static inline void chan_queue_del(struct chan_queue *q, struct kgo_waiter *w)
 	else
 		q->last = w->prev;
 	w->queued = 0;
+}
+
+/*
+ * Would a receive, or a send, have found something to do?  Asked without the
+ * lock: yes can be wrong, or too late.  No was true at one moment of the call:
+ * when count or first was read, since who is not closed later was not before.
+ */
+static inline bool chan_may_recv(struct kgo_chan *c)
+{
+	if (c->cap ? port_load_acquire(&c->count) != 0 :
+		     port_load_acquire(&c->sendq.first) != NULL)
+		return true;
+	return port_load_acquire(&c->closed);
+}
+
+static inline bool chan_may_send(struct kgo_chan *c)
+{
+	if (c->cap ? port_load_acquire(&c->count) < c->cap :
+		     port_load_acquire(&c->recvq.first) != NULL)
+		return true;
+	return port_load_acquire(&c->closed);
+}
+
+/*
+ * Something was put in or taken out, or somebody queued up.  Whoever finds the
+ * same number of turns before one no and after another knows that it was no
+ * all the time between: a yes would have had its turn before the next no, and
+ * the number is written after what it counts.  Pairs with nothing_ready().
+ */
+static inline void chan_turn(struct kgo_chan *c)
+{
+	port_store_release(&c->turns, c->turns + 1);
 }
 
 /* A waiter was taken; its goroutine, if it has to be made ready, is *ready. */

@@ -23,11 +23,12 @@
  * Two selects that meet decide each other, or neither: the one that still
  * queues up takes both locks, the lower address first.
  *
- * A select with a default is one whose time is over when all its waiters are
- * queued.  At that moment no channel is ready: none was when its waiter was
- * queued, and who made one ready later has found the waiter.  To look at one
- * channel after the other is not enough: with two channels of which one is
- * ready at any time it can find neither.  (Go's TestNonblockSelectRace.)
+ * A select with a default takes it if no channel is ready at one and the same
+ * moment.  To look at one after the other is not enough: with two channels of
+ * which one is ready at any time it can find neither (Go's TestNonblockSelect
+ * Race).  So it looks at all of them twice, and at how often each has had a
+ * turn meanwhile; if nothing has moved, no channel was ready at the end of the
+ * first look.  That takes no lock.
  *
  * Rejected: to hold the locks of all channels, taken in order of their
  * address, from the last look until the goroutine is off its stack, as Go
@@ -133,15 +134,7 @@ static struct kgo_g *select_fire(struct kgo_alarm *t)
 
 static bool looks_ready(const struct kgo_case *k)
 {
-	struct kgo_chan *c = k->c;
-
-	if (!c)
-		return false;
-	if (k->op == KGO_CASE_RECV)
-		return port_load(&c->count) || port_load(&c->sendq.first) ||
-		       port_load(&c->closed);
-	return port_load(&c->recvq.first) || port_load(&c->count) < c->cap ||
-	       port_load(&c->closed);
+	return k->op == KGO_CASE_RECV ? chan_may_recv(k->c) : chan_may_send(k->c);
 }
 
 static int do_case(struct kgo_case *k, struct kgo_waiter *me,
@@ -157,7 +150,11 @@ static struct chan_queue *queue_of(struct kgo_case *k)
 	return k->op == KGO_CASE_RECV ? &k->c->recvq : &k->c->sendq;
 }
 
-/* Queue up, from case @i on.  Return: how many cases were gone through. */
+/*
+ * Queue up, from case @i on, which is a random one: if what look() had drawn is
+ * snatched away all the time, no other case is to be preferred for that.
+ * Return: how many cases were gone through.
+ */
 static unsigned int queue_up(struct kgo_select *sel, struct kgo_case *cases,
 			     unsigned int n, unsigned int i)
 {
@@ -181,6 +178,7 @@ static unsigned int queue_up(struct kgo_select *sel, struct kgo_case *cases,
 		ret = do_case(k, w, &ready);
 		if (ret == -EAGAIN) {
 			chan_queue_push(queue_of(k), w);
+			chan_turn(k->c);
 			port_unlock(&k->c->lock);
 			continue;
 		}
@@ -233,9 +231,6 @@ static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 	port_lock(&sel.lock);
 	if (port_load(&sel.decided)) {
 		port_unlock(&sel.lock);
-	} else if (!ns) {
-		port_store(&sel.decided, true);
-		port_unlock(&sel.lock);
 	} else {
 		sel.parked = true;
 		kgo_park(m, reason, &sel.lock);
@@ -245,7 +240,7 @@ static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 		kgo_alarm_stop(&sel.timer);
 
 	if (!sel.won)
-		return ns ? -ETIMEDOUT : -EAGAIN;
+		return -ETIMEDOUT;
 	k = container_of(sel.won, struct kgo_case, waiter);
 	if (k->op == KGO_CASE_SEND && !k->waiter.result)
 		k->ok = 1;
@@ -254,47 +249,86 @@ static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 	return k->ok < 0 ? k->ok : (int)(k - cases);
 }
 
+/*
+ * Look at all cases without a lock.  If some seem to be ready *pick is one of
+ * them, all with the same chance.
+ * Return: how many; -EINVAL for a case that cannot be.
+ */
+static inline int look(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
+		       unsigned int *pick)
+{
+	unsigned int seen = 0, i;
+
+	for (i = 0; i < n; i++) {
+		struct kgo_case *k = &cases[i];
+
+		if (unlikely(k->op - KGO_CASE_RECV > 1))
+			return -EINVAL;
+		if (!k->c)
+			continue;
+		k->waiter.result = (int)port_load_acquire(&k->c->turns);
+		if (!looks_ready(k))
+			continue;
+		/* Reservoir sampling, Knuth 3.4.2 */
+		if (!seen++ || ((u64)kgo_rand(m) * seen) >> 32 == 0)
+			*pick = i;
+	}
+	return (int)seen;
+}
+
+/* After look() has found nothing: was that so at one and the same moment? */
+static bool nothing_ready(struct kgo_case *cases, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		struct kgo_case *k = &cases[i];
+
+		if (!k->c)
+			continue;
+		/* In this order; pairs with chan_turn(). */
+		if (looks_ready(k) ||
+		    port_load_acquire(&k->c->turns) != (u32)k->waiter.result)
+			return false;
+	}
+	return true;
+}
+
 static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 {
-	unsigned int i, live = 0, seen = 0, pick = 0;
 	struct kgo_g *ready = NULL;
+	unsigned int pick = 0;
 	struct kgo_m *m;
 	int ret;
 
 	if (n > (~0U >> 1))
 		return -EINVAL;
 	m = kgo_enter_sched();
-	for (i = 0; i < n; i++) {
-		if (unlikely(cases[i].op - KGO_CASE_RECV > 1)) {
-			kgo_leave_sched();
-			return -EINVAL;
-		}
-		live += cases[i].c != NULL;
-		/* Each of those seen so far with the same chance. */
-		if (looks_ready(&cases[i]) &&
-		    (!seen++ || ((u64)kgo_rand(m) * seen) >> 32 == 0))
-			pick = i;
-	}
-	if (likely(seen)) {
-		struct kgo_case *k = &cases[pick];
+	do {
+		ret = look(m, cases, n, &pick);
+		if (ret < 0)
+			goto out;
+		if (ret) {
+			struct kgo_case *k = &cases[pick];
 
-		port_lock(&k->c->lock);
-		ret = do_case(k, NULL, &ready);
-		port_unlock(&k->c->lock);
-		if (ready)
-			kgo_ready(ready);
-		if (likely(ret != -EAGAIN)) {
-			k->ok = k->op == KGO_CASE_SEND && !ret ? 1 : ret;
-			ret = ret < 0 ? ret : (int)pick;
+			port_lock(&k->c->lock);
+			ret = do_case(k, NULL, &ready);
+			port_unlock(&k->c->lock);
+			if (ready)
+				kgo_ready(ready);
+			if (likely(ret != -EAGAIN)) {
+				k->ok = k->op == KGO_CASE_SEND && !ret ? 1 : ret;
+				ret = ret < 0 ? ret : (int)pick;
+				goto out;
+			}
+		} else if (!ns && nothing_ready(cases, n)) {
+			ret = -EAGAIN;
 			goto out;
 		}
-	}
-	/* One channel alone has just been looked at. */
-	if (!ns && live < 2)
-		ret = -EAGAIN;
-	else
-		ret = select_slow(m, cases, n, ns, n ? KGO_WAIT_SELECT :
-				  KGO_WAIT_SELECT_EMPTY);
+		/* Each further round is a step forward of somebody else. */
+	} while (!ns);
+	ret = select_slow(m, cases, n, ns, n ? KGO_WAIT_SELECT :
+			  KGO_WAIT_SELECT_EMPTY);
 out:
 	kgo_leave_sched();
 	if (unlikely(ret == -EPIPE))

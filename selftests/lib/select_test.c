@@ -82,11 +82,8 @@ GO_TEST(it_waits_for_any_of_its_cases)
 		for (k = 0; k < 4; k++)
 			EXPECT_EQ(-EBUSY, kgo_chan_free(c[k]));
 		got = 70 + i;
-		if (i < 2) {
-			EXPECT_EQ(0, kgo_chan_send(c[i], &got));
-		} else {
-			EXPECT_EQ(1, kgo_chan_recv(c[i], &got));
-		}
+		EXPECT_EQ(i >= 2, i < 2 ? kgo_chan_send(c[i], &got) :
+			  kgo_chan_recv(c[i], &got));
 		yield_until(LOAD(o.done));
 		EXPECT_EQ(i, o.ret);
 		EXPECT_EQ(1, o.k[i].ok);
@@ -346,10 +343,9 @@ GO_TEST(one_channel_may_be_in_several_cases)
 {
 	struct kgo_chan *c = chan_int(0), *d = chan_int(0);
 	static struct one a, b;
-	static int x, y, z, w;
+	static int x = POISON, y = POISON, z = POISON, w = POISON;
 	int v = 3;
 
-	x = y = z = w = POISON;
 	a = (struct one){ .k = { KGO_RECV(c, &x), KGO_RECV(c, &y), KGO_RECV(d, &z) },
 			  .n = 3 };
 	b = (struct one){ .k = { KGO_RECV(c, &w) }, .n = 1 };

@@ -334,26 +334,28 @@ static void never_default(void *unused)
 
 void select_default_main(void *unused)
 {
-	u32 v = 1;
-	bool by_close = sim_chance(0x8000);
+	bool by_close = sim_chance(0x4000);
+	u32 v = 1, i;
 
 	(void)unused;
 	memset(&X, 0, sizeof(X));
 	X.c[0] = sim_chan("c0", sizeof(u32), 1);
 	X.c[1] = sim_chan("c1", sizeof(u32), by_close ? sim_below(2) : 1);
+	X.rounds = by_close ? 1 : between(1, 12);
 	kgo_wg_add(&X.wg, 1);
-	X.nr_values = 2;
 	sim_expect(!kgo_chan_send(X.c[0], &v), "send");
 	sim_go(never_default, NULL);
 	if (sim_chance(0x8000))
 		sim_work(sim_below(100));
-	v = 2;
-	if (by_close)
-		kgo_chan_close(X.c[1]);
-	else
-		sim_expect(!kgo_chan_send(X.c[1], &v), "send");
-	kgo_chan_try_recv(X.c[0], NULL);
+	for (i = 0; i < X.rounds; i++) {
+		if (by_close)
+			kgo_chan_close(X.c[1]);
+		else
+			sim_expect(!kgo_chan_try_send(X.c[!(i & 1)], &v), "send");
+		kgo_chan_try_recv(X.c[i & 1], NULL);
+	}
 	kgo_wg_wait(&X.wg);
+	kgo_chan_try_recv(X.c[0], NULL);
 	sim_chan_done(X.c[0]);
 	sim_chan_done(X.c[1]);
 }

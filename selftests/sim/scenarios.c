@@ -882,5 +882,12 @@ const struct scenario scenarios[] = {
 	{ "nomem", SC_NOMEM | SC_NOTHREAD, 1, nomem },
 	{ "idle", SC_BOUND | SC_FEW_MS, 1, idle },
 	{ "csp", SC_BOUND, 8, csp_main },
+	{ "timers", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, timers_main },
+	{ "timer-owner", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, timer_owner_main },
+	{ "timer-hog", SC_BOUND | SC_TWO_PS, 1, timer_hog_main },
+	{ "after-func", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, after_func_main },
+	{ "ticker", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, ticker_main },
+	{ "contexts", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, contexts_main },
+	{ "context-table", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, context_table_main },
 	{ NULL, 0, 0, NULL }
 };

@@ -7,6 +7,7 @@
  *	goroutines		a line per goroutine (table.c)
  *	sched			a line per P, then a line per M
  *	stats			counters, "name value"
+ *	contexts		a line per context, for the kernel's (contexts.c)
  *
  * Invariants: as in table.c.  An open file holds its runtime, so that a table
  * can be read to its end when the program is gone; the folder goes with the
@@ -21,8 +22,8 @@
 #include <linux/string_helpers.h>
 
 #include "debugfs.h"
+#include "core/core.h"
 #include "core/names.h"
-#include "core/types.h"
 
 static struct dentry *kgo_root;
 
@@ -417,6 +418,8 @@ static int kgo_stats_show(struct seq_file *seq, void *v)
 	seq_printf(seq, "blocks %llu\n", blocks);
 	seq_printf(seq, "handoffs %llu\n", READ_ONCE(rt->arb.handoffs));
 	seq_printf(seq, "grants %llu\n", READ_ONCE(rt->arb.grants));
+	if (!rt->mm)
+		seq_printf(seq, "contexts_lost %llu\n", kgo_ctx_lost());
 	seq_printf(seq, "nr_avail %u\n", READ_ONCE(r->nr_avail));
 	seq_printf(seq, "nr_spare %u\n", READ_ONCE(r->nr_spare));
 	seq_printf(seq, "nr_want %u\n", READ_ONCE(r->nr_want));
@@ -482,6 +485,9 @@ void kgo_debugfs_add(struct kgo_runtime *rt)
 	debugfs_create_file("goroutines", 0400, rt->dir, rt, &kgo_goroutines_fops);
 	debugfs_create_file("sched", 0400, rt->dir, rt, &kgo_sched_fops);
 	debugfs_create_file("stats", 0400, rt->dir, rt, &kgo_stats_fops);
+	if (!rt->mm)
+		debugfs_create_file("contexts", 0400, rt->dir, rt,
+				    &kgo_contexts_fops);
 }
 
 /**

@@ -17,6 +17,10 @@
 #define KGO_STRING_MAX	128
 #define KGO_ESCAPED_MAX	(4 * KGO_STRING_MAX + sizeof("..."))
 
+/* "function at file:line" */
+#define KGO_WHERE_MAX	(2 * KGO_ESCAPED_MAX + 32)
+
+extern const struct file_operations kgo_contexts_fops;
 extern const struct file_operations kgo_goroutines_fops;
 
 /* debugfs.c */
@@ -28,5 +32,6 @@ void kgo_seq_index(struct seq_file *seq, int width, u32 index, u32 limit);
 void kgo_gdesc_read(struct kgo_gdesc *to, const struct kgo_gdesc *from);
 u32 kgo_gdesc_state(struct kgo_runtime *rt, const struct kgo_gdesc *g,
 		    pid_t *tid);
+void kgo_kernel_where(struct kgo_runtime *rt, u64 site, char *to);
 
 #endif

@@ -11,7 +11,7 @@
 
 #include "compat.h"
 #include "core/arb.h"
-#include "core/core.h"
+#include "core/context.h"
 #include "core/names.h"
 #include "include/linux/kgo.h"
 #include "kernel.h"
@@ -256,6 +256,9 @@ KGO_EXPORT_TEST(kgo_enter_sched_slow);
 KGO_EXPORT_TEST(kgo_timers_run);
 KGO_EXPORT_TEST(kgo_alarm_start);
 KGO_EXPORT_TEST(kgo_alarm_stop);
+KGO_EXPORT_TEST(kgo_ctx_read_begin);
+KGO_EXPORT_TEST(kgo_ctx_read_next);
+KGO_EXPORT_TEST(kgo_ctx_read_end);
 KGO_EXPORT_TEST(kgo_sema_acquire);
 KGO_EXPORT_TEST(kgo_sema_release);
 #endif

@@ -36,7 +36,7 @@
 struct kgo_site_text {
 	u64	site;
 	char	start[KGO_ESCAPED_MAX];
-	char	where[2 * KGO_ESCAPED_MAX + 32];
+	char	where[KGO_WHERE_MAX];
 };
 
 /* An open file.  Used by one reader at a time: seq_file's lock. */
@@ -148,10 +148,35 @@ static void kgo_peek_string(struct kgo_table *t, u64 addr, char *to)
 		strlcat(to, "...", KGO_ESCAPED_MAX);
 }
 
+static void kgo_where(struct kgo_table *t, const struct kgo_site *s, char *to)
+{
+	char func[KGO_ESCAPED_MAX], file[KGO_ESCAPED_MAX];
+
+	kgo_peek_string(t, s->func, func);
+	kgo_peek_string(t, s->file, file);
+	snprintf(to, KGO_WHERE_MAX, "%s at %s:%u", func, file, s->line);
+}
+
+/**
+ * kgo_kernel_where() - Function, file and line of a site in the kernel
+ * @rt: the kernel's own runtime
+ * @site: its address, or 0; the module that it was in may be gone
+ * @to: KGO_WHERE_MAX bytes
+ */
+void kgo_kernel_where(struct kgo_runtime *rt, u64 site, char *to)
+{
+	struct kgo_table t = { .rt = rt };
+	struct kgo_site s;
+
+	if (site && kgo_peek(&t, site, &s, sizeof(s)) == sizeof(s))
+		kgo_where(&t, &s, to);
+	else
+		strscpy(to, "?", KGO_WHERE_MAX);
+}
+
 static const struct kgo_site_text *kgo_site_text(struct kgo_table *t, u64 site)
 {
 	struct kgo_site_text *text = &t->sites[hash_64(site, KGO_SITES_BITS)];
-	char func[KGO_ESCAPED_MAX], file[KGO_ESCAPED_MAX];
 	struct kgo_site s;
 
 	if (text->site == site && text->where[0])
@@ -163,10 +188,7 @@ static const struct kgo_site_text *kgo_site_text(struct kgo_table *t, u64 site)
 		return text;
 
 	kgo_peek_string(t, s.start, text->start);
-	kgo_peek_string(t, s.func, func);
-	kgo_peek_string(t, s.file, file);
-	snprintf(text->where, sizeof(text->where), "%s at %s:%u", func, file,
-		 s.line);
+	kgo_where(t, &s, text->where);
 	return text;
 }
 

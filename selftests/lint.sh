@@ -84,6 +84,17 @@ seam() {
 	git grep -n 'LINUX_VERSION_CODE' -- kmod ':!kmod/compat.h'
 }
 
+# Contexts that nobody cancels: the script that is shipped finds what is marked, and nothing else.
+lost() { spatch --very-quiet --no-includes --sp-file userlib/tools/lostcancel.cocci "$@"; }
+lostcancel() {
+	git ls-files -- 'userlib/examples/*.c' selftests/lostcancel/good.c | while read -r f; do lost "$f"; done
+	diff <(grep -n '/\* lost \*/' selftests/lostcancel/bad.c | cut -d: -f1) \
+		<(lost selftests/lostcancel/bad.c | cut -d: -f2 | sort -n)
+	for f in selftests/lostcancel/*.c; do
+		"${CC:-cc}" -fsyntax-only -Wall -Iuserlib/include -Ikmod/core/include -Iuapi "$f"
+	done
+}
+
 shell() { git ls-files -- '*.sh' .ci/run selftests/rig/init | xargs shellcheck -x -P SCRIPTDIR; }
 # A page is either one of its own or names the page that it is a part of.
 man() {
@@ -95,7 +106,7 @@ man() {
 }
 spdx() { git ls-files -- '*.[chS]' '*.sh' '*Makefile' Kbuild | while read -r f; do head -3 "$f" | grep -q SPDX || echo "$f: no SPDX line"; done; }
 
-[ $# -gt 0 ] || set -- spdx seam shell man kernel_doc checkpatch sparse warnings warnings_clang cocci lib_gcc lib_clang
+[ $# -gt 0 ] || set -- spdx seam shell man lostcancel kernel_doc checkpatch sparse warnings warnings_clang cocci lib_gcc lib_clang
 for check; do
 	n=$((n + 1))
 	$check >"$log" 2>&1

@@ -43,8 +43,9 @@ static bool arb_queued(struct arb *arb, u32 p)
  * arb_any_work() - Is there anything that an M with a P could take now?
  * @arb: the arbiter
  *
- * runnext is included: its owner may compute for long, and whoever filled it
- * may have seen no P available.
+ * runnext is included, and so is a timer that nobody watches: their owner may
+ * compute for long, and whoever filled or started them may have seen no P
+ * available.
  * CONTEXT: any; as arb_p_has_work().
  */
 bool arb_any_work(struct arb *arb)
@@ -54,7 +55,7 @@ bool arb_any_work(struct arb *arb)
 	if (port_load(&arb->r->gq_len))
 		return true;
 	for (p = 0; p < arb->nr_ps; p++)
-		if (arb_queued(arb, p) || port_load(&arb_pdesc(arb, p)->runnext))
+		if (arb_p_has_work(arb, p))
 			return true;
 	return false;
 }

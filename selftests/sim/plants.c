@@ -22,20 +22,48 @@ enum plant {
 	PLANT_STAYS_QUEUED,	/* a select that leaves its waiters behind */
 	PLANT_LATE_QUIESCE,	/* no barrier between waiting and looking */
 	PLANT_EARLY_DEADLOCK,	/* a thread that is no M is not counted */
+	PLANT_LOST_TIMER,	/* no barrier between starting and looking */
+	PLANT_WRONG_HEAP,	/* a timer that has moved is taken for where it was */
 	NR_PLANTS
 };
 
 const char *const plant_names[] = {
-	"none", "lost-wake", "lost-wake-park", "no-retry", "two-owners",
-	"stolen-runnext", "double-run", "skipped-close", "lost-keeper",
-	"sema-hint", "two-winners", "stays-queued", "late-quiesce",
-	"early-deadlock", NULL
+	[PLANT_NONE]		= "none",
+	[PLANT_LOST_WAKE]	= "lost-wake",
+	[PLANT_LOST_WAKE_PARK]	= "lost-wake-park",
+	[PLANT_NO_RETRY]	= "no-retry",
+	[PLANT_TWO_OWNERS]	= "two-owners",
+	[PLANT_STOLEN_RUNNEXT]	= "stolen-runnext",
+	[PLANT_DOUBLE_RUN]	= "double-run",
+	[PLANT_SKIPPED_CLOSE]	= "skipped-close",
+	[PLANT_LOST_KEEPER]	= "lost-keeper",
+	[PLANT_SEMA_HINT]	= "sema-hint",
+	[PLANT_TWO_WINNERS]	= "two-winners",
+	[PLANT_STAYS_QUEUED]	= "stays-queued",
+	[PLANT_LATE_QUIESCE]	= "late-quiesce",
+	[PLANT_EARLY_DEADLOCK]	= "early-deadlock",
+	[PLANT_LOST_TIMER]	= "lost-timer",
+	[PLANT_WRONG_HEAP]	= "wrong-heap",
+	[NR_PLANTS]		= NULL
 };
 
 /* Where each shows soonest. */
-static const char *const shows_in[] = {
-	NULL, "spawn", "spawn", "spawn", "block", "yield", "yield", "close",
-	"sleep", "mutex", "select", "select", "quiesce", "deadlock"
+static const char *const shows_in[NR_PLANTS] = {
+	[PLANT_LOST_WAKE]	= "spawn",
+	[PLANT_LOST_WAKE_PARK]	= "spawn",
+	[PLANT_NO_RETRY]	= "spawn",
+	[PLANT_TWO_OWNERS]	= "block",
+	[PLANT_STOLEN_RUNNEXT]	= "yield",
+	[PLANT_DOUBLE_RUN]	= "yield",
+	[PLANT_SKIPPED_CLOSE]	= "close",
+	[PLANT_LOST_KEEPER]	= "sleep",
+	[PLANT_SEMA_HINT]	= "mutex",
+	[PLANT_TWO_WINNERS]	= "select",
+	[PLANT_STAYS_QUEUED]	= "select",
+	[PLANT_LATE_QUIESCE]	= "quiesce",
+	[PLANT_EARLY_DEADLOCK]	= "deadlock",
+	[PLANT_LOST_TIMER]	= "timer-hog",
+	[PLANT_WRONG_HEAP]	= "timers",
 };
 
 u32 plant_find(const char *name)
@@ -78,6 +106,8 @@ bool sim_plant_no_mb(const char *func)
 		return !strcmp(func, "arb_park");
 	case PLANT_LATE_QUIESCE:
 		return !strcmp(func, "port_mb_all");
+	case PLANT_LOST_TIMER:
+		return !strcmp(func, "start_timer");
 	}
 	return false;
 }
@@ -96,6 +126,8 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val)
 		return addr == &r->keeper_when;
 	case PLANT_SEMA_HINT:
 		return !strcmp(func, "kgo_sema_release") && sim_chance(0x1000);
+	case PLANT_WRONG_HEAP:
+		return !strcmp(func, "kgo_alarm_lock") && sim_chance(0x4000);
 	}
 	return false;
 }

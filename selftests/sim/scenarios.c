@@ -899,5 +899,12 @@ const struct scenario scenarios[] = {
 	{ "select-default", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_default_main },
 	{ "quiesce", SC_BOUND | SC_NOMEM, 8, quiesce_main },
 	{ "deadlock", SC_BOUND | SC_DEADLOCK, 8, deadlock_main },
+	{ "timers", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, timers_main },
+	{ "timer-owner", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, timer_owner_main },
+	{ "timer-hog", SC_BOUND | SC_TWO_PS, 1, timer_hog_main },
+	{ "after-func", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, after_func_main },
+	{ "ticker", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, ticker_main },
+	{ "contexts", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, contexts_main },
+	{ "context-table", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, context_table_main },
 	{ NULL, 0, 0, NULL }
 };

@@ -252,6 +252,17 @@ void csp_main(void *unused);
 void panic_main(void *unused);
 int sim_catch(int (*op)(void *arg), void *arg);	/* -EPIPE: it panicked */
 
+/* times.c */
+void timers_main(void *unused);
+void timer_owner_main(void *unused);
+void timer_hog_main(void *unused);
+void after_func_main(void *unused);
+void ticker_main(void *unused);
+
+/* contexts.c */
+void contexts_main(void *unused);
+void context_table_main(void *unused);
+
 #define sim_expect(cond, ...)						\
 	do {								\
 		if (!(cond))						\

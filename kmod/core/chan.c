@@ -73,6 +73,12 @@ int kgo_chan_free(struct kgo_chan *c)
 	return 0;
 }
 
+/** kgo_chan_size() - Bytes of memory of a channel, from its address on */
+size_t kgo_chan_size(const struct kgo_chan *c)
+{
+	return sizeof(*c) + c->elem_size * c->cap;
+}
+
 static void copy(const struct kgo_chan *c, void *to, const void *from)
 {
 	if (!to || !c->elem_size)
@@ -193,6 +199,7 @@ static int chan_wait(struct kgo_m *m, struct kgo_chan *c, void *elem, bool send)
 	w.elem = elem;
 	w.result = 0;
 	kgo_list_push_back(send ? &c->sendq : &c->recvq, &w.link);
+	kgo_wait_on(m, c);
 	kgo_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE, &c->lock);
 	return w.result;
 }

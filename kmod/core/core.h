@@ -168,6 +168,15 @@ struct kgo_panic {
 void kgo_panic_rt(const char *msg);
 struct kgo_panic *kgo_panic_nth(struct kgo_panic *p, u32 n);
 
+/*
+ * The coming park can be ended by nobody who has no way to this object: not by
+ * a timer, not by another one.  What the proof of leaks goes by.
+ */
+static inline void kgo_wait_on(struct kgo_m *m, const void *object)
+{
+	m->wait_on = object;
+}
+
 /* park.c */
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
 void kgo_ready(struct kgo_g *g);
@@ -188,8 +197,12 @@ bool kgo_timer_stop(struct kgo_timer *t);
 u32 kgo_timers_run(struct kgo_p *p, u64 now);
 u64 kgo_timers_first(void);
 
+/* chan.c */
+size_t kgo_chan_size(const struct kgo_chan *c);
+
 /* sema.c */
 void kgo_sema_init(void);
+const void *kgo_sema_table(size_t *size);
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);
 void kgo_sema_release(u32 *addr, bool handoff);
 

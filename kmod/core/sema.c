@@ -44,6 +44,13 @@ void kgo_sema_init(void)
 	}
 }
 
+/** kgo_sema_table() - Where the table is, which links all that wait */
+const void *kgo_sema_table(size_t *size)
+{
+	*size = sizeof(table);
+	return table;
+}
+
 static bool take(u32 *addr)
 {
 	u32 v;
@@ -87,6 +94,7 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 			kgo_list_push_front(&b->waiters, &w.link);
 		else
 			kgo_list_push_back(&b->waiters, &w.link);
+		kgo_wait_on(m, addr);
 		kgo_park(m, reason, &b->lock);
 		if (w.handed || take(addr))
 			break;

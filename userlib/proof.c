@@ -200,7 +200,10 @@ static void read_all(struct proof *p, u64 lo, u64 hi)
 
 static void leave_out(struct proof *p, u64 lo, u64 hi)
 {
-	p->out[p->nr_out++] = (struct range) { .lo = lo, .hi = hi };
+	struct range *r = &p->out[p->nr_out++];
+
+	r->lo = lo;
+	r->hi = hi;
 }
 
 /* A mapping but for what is left out. */
@@ -226,7 +229,7 @@ static void read_roots(struct proof *p, u64 lo, u64 hi)
 typedef void (*map_fn)(struct proof *p, u64 lo, u64 hi);
 
 /* Every mapping that can be written.  Returns 0 or -errno. */
-static int for_each_map(struct proof *p, map_fn fn)
+static int walk_maps(struct proof *p, map_fn fn)
 {
 	FILE *f = fopen("/proc/self/maps", "re");
 	unsigned long lo, hi;
@@ -384,11 +387,11 @@ static int search(struct proof *p)
 	int ret;
 
 	collect(p);
-	ret = for_each_map(p, leave_out_thread);
+	ret = walk_maps(p, leave_out_thread);
 	if (ret)
 		return ret;
 	qsort(p->out, p->nr_out, sizeof(*p->out), by_lo);
-	ret = for_each_map(p, read_roots);
+	ret = walk_maps(p, read_roots);
 	if (ret)
 		return ret;
 	do {

@@ -12,7 +12,7 @@
 #define NO_MAIN	"fatal error: no goroutines (main called runtime.Goexit) - deadlock!"
 
 /* Keeps a function on the stack while what it calls last waits. */
-#define STAY()	do { __asm__ volatile("" : : : "memory"); } while (0)
+#define STAY()	__asm__ volatile("" : : : "memory")
 
 #define EXPECT_DEAD(e, words)						\
 	do {								\

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* Keeps a function on the stack while what it calls last waits. */
-#define STAY()	do { __asm__ volatile("" : : : "memory"); } while (0)
+#define STAY()	__asm__ volatile("" : : : "memory")
 
 static void waits(void *arg)
 {

@@ -253,15 +253,16 @@ static int sleep_parked(struct futex_m *fm, u64 deadline)
 }
 
 /*
- * Threads of the process, without the monitor and a sanitizer's.  /proc counts
- * them as links of the folder that lists them; 0 if there is no /proc.
+ * Threads of the process, without the monitor.  /proc counts them as links of
+ * the folder that lists them; 0 if there is no /proc, or nobody knows whose
+ * they are.
  */
 static u32 count_threads(void)
 {
-	const u32 own = SAN_THREADS + kgo_futex.monitored;
+	const u32 own = kgo_futex.monitored;
 	struct stat st;
 
-	if (arch_syscall(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/task",
+	if (SAN_THREADS || arch_syscall(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/task",
 			 (long)&st, 0, 0, 0) || st.st_nlink < 2 + own)
 		return 0;
 	return (u32)st.st_nlink - 2 - own;

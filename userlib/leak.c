@@ -161,6 +161,8 @@ static bool is_ignored(const struct kgo_leak_opts *opts, const struct kgo_g *g,
 				return true;
 			continue;
 		}
+		if (*line == '?')	/* nobody knows its name */
+			continue;
 		len = strcspn(line, "\n(+ ");
 		if (is_one_of(line, len, opts->ignore_any))
 			return true;

@@ -120,6 +120,7 @@ static void *m_thread(void *arg)
 	}
 	snprintf(name, sizeof(name), "kgo-m%u", m->index);
 	pthread_setname_np(pthread_self(), name);
+	port_m_of(m)->stack_top = __builtin_frame_address(0);
 	kgo_m_main(m);
 	kgo_m_detach(m);
 	return NULL;

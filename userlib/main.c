@@ -279,6 +279,7 @@ int kgo_main(int (*fn)(void *arg), void *arg)
 	if (ret)
 		return ret;
 	kgo_rt.main_goid = g->d.goid;
+	port_m_of(m)->stack_top = __builtin_frame_address(0);
 	kgo_start(NULL, g);
 	/*
 	 * It comes back when this is one thread too many.  But this one must

@@ -10,11 +10,11 @@
 
 #include "user.h"
 
-/* Threads that a sanitizer has in the process. */
+/* It has threads of its own in the process, nobody knows how many. */
 #ifdef __SANITIZE_THREAD__
-#define SAN_THREADS	1U
+#define SAN_THREADS	true
 #else
-#define SAN_THREADS	0U
+#define SAN_THREADS	false
 #endif
 
 #ifdef __SANITIZE_ADDRESS__

@@ -24,6 +24,7 @@ struct port_m {
 	void	*altstack;	/* ours, or NULL */
 	size_t	altstack_size;
 	stack_t	old_altstack;
+	const void *stack_top;	/* the library has what is below, or NULL */
 	struct kgo_jmp end;	/* where a goroutine without a stack ends */
 	/* Sanitizers, see san.h: the thread's own stack. */
 	void	*san_fake;

@@ -49,6 +49,13 @@ void kgo_addrq_init(void)
 		port_lock_init(&table[i].lock);
 }
 
+/** kgo_addrq_table() - Where the table is, which links all that wait */
+const void *kgo_addrq_table(size_t *size)
+{
+	*size = sizeof(table);
+	return table;
+}
+
 static struct kgo_addrq_waiter *of_node(struct kgo_dst *n)
 {
 	return container_of(n, struct kgo_addrq_waiter, node);

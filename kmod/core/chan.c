@@ -49,6 +49,12 @@ int kgo_chan_free(struct kgo_chan *c)
 	return 0;
 }
 
+/** kgo_chan_size() - Bytes of memory of a channel, from its address on */
+size_t kgo_chan_size(const struct kgo_chan *c)
+{
+	return sizeof(*c) + c->elem_size * c->cap;
+}
+
 /* Most elements are words or pointers, for which a call is dear. */
 static inline void copy(const struct kgo_chan *c, void *to, const void *from)
 {
@@ -247,6 +253,7 @@ static int chan_wait(struct kgo_m *m, struct kgo_chan *c, void *elem, bool send)
 	w.result = 0;
 	chan_queue_push(send ? &c->sendq : &c->recvq, &w);
 	chan_turn(c);
+	kgo_wait_on(m, c);
 	kgo_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE, &c->lock);
 	return w.result;
 }

@@ -174,6 +174,15 @@ struct kgo_panic {
 void kgo_panic_rt(const char *msg);
 struct kgo_panic *kgo_panic_nth(struct kgo_panic *p, u32 n);
 
+/*
+ * The coming park can be ended by nobody who has no way to this object: not by
+ * a timer, not by another one.  What the proof of leaks goes by.
+ */
+static inline void kgo_wait_on(struct kgo_m *m, const void *object)
+{
+	m->wait_on = object;
+}
+
 /* park.c */
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
 void kgo_ready(struct kgo_g *g);
@@ -181,6 +190,7 @@ u64 kgo_num_ended(void);
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* chan.c */
+size_t kgo_chan_size(const struct kgo_chan *c);
 struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);
 bool kgo_chan_drain(struct kgo_chan *c);
 
@@ -196,6 +206,7 @@ u64 kgo_timers_first(void);
 
 /* addrq.c */
 void kgo_addrq_init(void);
+const void *kgo_addrq_table(size_t *size);
 
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);

@@ -53,6 +53,8 @@ void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
 	struct kgo_g *g = m->curg;
 
 	set_waiting(g, reason);
+	port_store(&g->wait_on, m->wait_on);
+	m->wait_on = NULL;
 	if (g->bound) {
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_WAITING);
 		if (unlock)

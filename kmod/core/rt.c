@@ -104,6 +104,7 @@ void kgo_m_init(struct kgo_m *m, u32 index)
 	m->post = KGO_POST_NONE;
 	m->curg = NULL;
 	m->prev = NULL;
+	m->wait_on = NULL;
 	m->next = NULL;
 	m->d.curg = KGO_NO_G;
 	m->rand = port_seed() | 1;

@@ -49,6 +49,7 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 		w.g = m->curg;
 		w.word = false;		/* whether it was handed over */
 		kgo_addrq_push(q, addr, &w, lifo);
+		kgo_wait_on(m, addr);
 		kgo_park(m, reason, &q->lock);
 		if (w.word || take(addr))
 			break;

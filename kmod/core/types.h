@@ -61,8 +61,13 @@ struct kgo_g {
 		struct kgo_frame *frames; /* G: from then on, see defer.c */
 	};
 	struct kgo_m	*bound;		/* G: runs on this M only, or NULL */
-	u32		batch_next;	/* G: first of a batch: the next batch's */
-	u32		batch_n;	/* G: first of a batch: how many it has */
+	union {
+		struct {
+			u32 batch_next;	/* G: first of a batch: the next batch's */
+			u32 batch_n;	/* G: first of a batch: how many it has */
+		};
+		const void *wait_on;	/* G: WAITING: see kgo_wait_on(), or NULL */
+	};
 	void		*ext;		/* G: for the port */
 };
 
@@ -152,6 +157,7 @@ struct kgo_m {
 	struct kgo_g	*prev;		/* M: left its stack, wants what post says */
 	struct kgo_g	*next;		/* M: dequeued, for the scheduler to run */
 	kgo_lock_t	*post_lock;	/* M: for KGO_POST_PARK, or NULL */
+	const void	*wait_on;	/* M: for the next park, or NULL */
 	u64		rand;		/* M */
 	u64		sp;		/* port: where its scheduler stands */
 	void		*port;		/* port */

@@ -9,7 +9,7 @@
 #define LONG	(60000 * MS)	/* never waited for if all is well */
 
 /* Keeps a function on the stack while what it calls last waits. */
-#define STAY()	do { __asm__ volatile("" : : : "memory"); } while (0)
+#define STAY()	__asm__ volatile("" : : : "memory")
 
 static const struct kgo_leak_opts at_once = { .max_wait = -1 };
 
@@ -303,6 +303,7 @@ GO_TEST(groups_nest)
 	EXPECT_NE(NULL, inner);
 	kgo_go(starts_another, c);
 	EXPECT_EQ(-EINVAL, kgo_leak_group_end(outer, &at_once));
+	yield_until(waiting("chan receive") == 3);
 	EXPECT_EQ(0, kgo_quiesce(4, -1));
 	EXPECT_EQ(1, kgo_leak_group_end(inner, &at_once));
 	/* What the inner one left is the outer one's, too. */

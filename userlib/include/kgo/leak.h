@@ -86,6 +86,26 @@ int kgo_leak_main(int (*fn)(void *arg), void *arg,
 		  const struct kgo_leak_opts *opts);
 
 /**
+ * kgo_leak_proof() - Which goroutines can never run again?
+ * @report: as for kgo_leak_find()
+ *
+ * Those that wait on a channel, or for a lock on a goroutine's stack, to which
+ * nothing in memory leads any more but from goroutines of that kind; and those
+ * that wait on a nil channel or in an empty select.  Others may be leaked as
+ * well: only what is certain is told.  A program that keeps a pointer where
+ * memory does not show it (in another process, in the kernel, changed by xor)
+ * must not ask.
+ *
+ * Every other thread must be idle meanwhile; that is waited for, for a second.
+ *
+ * CONTEXT: a goroutine; may sleep.
+ * Return: how many there are; -EBUSY if other threads are not idle; -EINVAL
+ * outside of a goroutine; -EOPNOTSUPP without /proc, process_vm_readv() or
+ * under a sanitizer; -ENOMEM and others without means for it.
+ */
+int kgo_leak_proof(char **report);
+
+/**
  * kgo_leak_current() - Remember which goroutines there are
  *
  * CONTEXT: anywhere.  Return: for &struct kgo_leak_opts.ignore_current and then

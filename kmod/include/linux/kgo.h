@@ -25,7 +25,31 @@
 #include <linux/types.h>
 #include <uapi/linux/kgo.h>
 
+/*
+ * objtool believes of no module's function that it does not return, and would
+ * warn of each caller whose last step is one.  It believes in a trap.
+ */
+#ifndef KGO_NORETURN
+#define KGO_NORETURN
+#endif
+
 #include "../../core/include/kgo/api.h"
+
+#define kgo_exit()							\
+	do {								\
+		kgo_exit();						\
+		__builtin_trap();					\
+	} while (0)
+#define kgo_panic(msg)							\
+	do {								\
+		kgo_panic(msg);						\
+		__builtin_trap();					\
+	} while (0)
+#define kgo_panic_value(value)						\
+	do {								\
+		kgo_panic_value(value);					\
+		__builtin_trap();					\
+	} while (0)
 
 struct module;
 

@@ -6,6 +6,8 @@
 #define KGO_ATTR_H
 
 #define KGO_ATTR(attr)	__attribute__((attr))
+#ifndef KGO_NORETURN
 #define KGO_NORETURN	KGO_ATTR(__noreturn__)
+#endif
 
 #endif

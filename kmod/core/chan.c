@@ -93,7 +93,7 @@ static inline void buf_get(struct kgo_chan *c, void *v)
 
 /* As take_waiter(), where selects have a part in it. */
 static int take_waiter_slow(struct chan_queue *q, struct kgo_waiter *me,
-		     struct kgo_waiter **wp, struct kgo_g **ready)
+			    struct kgo_waiter **wp, struct kgo_g **ready)
 {
 	struct kgo_waiter *w, *next;
 
@@ -127,7 +127,7 @@ static int take_waiter_slow(struct chan_queue *q, struct kgo_waiter *me,
  * been decided by somebody else.
  */
 static inline int take_waiter(struct chan_queue *q, struct kgo_waiter *me,
-		       struct kgo_waiter **wp, struct kgo_g **ready)
+			      struct kgo_waiter **wp, struct kgo_g **ready)
 {
 	struct kgo_waiter *w = q->first;
 

@@ -85,8 +85,8 @@ static inline void chan_queue_del(struct chan_queue *q, struct kgo_waiter *w)
  */
 static inline bool chan_may_recv(struct kgo_chan *c)
 {
-	if (c->cap ? port_load_acquire(&c->count) != 0 :
-		     port_load_acquire(&c->sendq.first) != NULL)
+	if (c->cap ? !!port_load_acquire(&c->count) :
+		     !!port_load_acquire(&c->sendq.first))
 		return true;
 	return port_load_acquire(&c->closed);
 }
@@ -94,7 +94,7 @@ static inline bool chan_may_recv(struct kgo_chan *c)
 static inline bool chan_may_send(struct kgo_chan *c)
 {
 	if (c->cap ? port_load_acquire(&c->count) < c->cap :
-		     port_load_acquire(&c->recvq.first) != NULL)
+		     !!port_load_acquire(&c->recvq.first))
 		return true;
 	return port_load_acquire(&c->closed);
 }

@@ -296,6 +296,7 @@ static bool nothing_ready(struct kgo_case *cases, unsigned int n)
 
 static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 {
+	const u16 reason = n ? KGO_WAIT_SELECT : KGO_WAIT_SELECT_EMPTY;
 	struct kgo_g *ready = NULL;
 	unsigned int pick = 0;
 	struct kgo_m *m;
@@ -327,8 +328,7 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 		}
 		/* Each further round is a step forward of somebody else. */
 	} while (!ns);
-	ret = select_slow(m, cases, n, ns, n ? KGO_WAIT_SELECT :
-			  KGO_WAIT_SELECT_EMPTY);
+	ret = select_slow(m, cases, n, ns, reason);
 out:
 	kgo_leave_sched();
 	if (unlikely(ret == -EPIPE))
@@ -373,7 +373,10 @@ int kgo_select_try(struct kgo_case *cases, unsigned int n)
 
 int kgo_select_timeout(struct kgo_case *cases, unsigned int n, long long ns)
 {
-	int ret = do_select(cases, n, ns > 0 ? ns : 0);
+	int ret;
 
+	if (ns < 0)
+		ns = 0;
+	ret = do_select(cases, n, ns);
 	return ret == -EAGAIN ? -ETIMEDOUT : ret;
 }

@@ -299,7 +299,7 @@ static void no_cases(void *done)
 GO_TEST(what_blocks_and_what_does_not)
 {
 	static const struct {
-		void (*fn)(void *);
+		void (*fn)(void *done);
 		const char *reason;	/* NULL: it does not block */
 	} table[] = {
 		{ recv_nil, "select" }, { send_nil, "select" },

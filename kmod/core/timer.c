@@ -319,6 +319,10 @@ static void fire_func(struct kgo_alarm *a, struct fired *f)
 /*
  * Fire some of what is due.  -EAGAIN: there is more; -ENOENT: the first needs
  * a goroutine.
+ *
+ * A second goroutine is for the next time: a million that are due at one time
+ * would need as many stacks otherwise, while one by one each ends before the
+ * next begins, and an M with nothing to do comes for some of them.
  */
 static int fire_some(struct kgo_p *p, u64 now, struct fired *f)
 {
@@ -331,6 +335,8 @@ static int fire_some(struct kgo_p *p, u64 now, struct fired *f)
 	port_lock(&ts->lock);
 	for (n = 0; ts->n && ts->heap[0].when <= now; n++) {
 		a = ts->heap[0].alarm;
+		if (!a->fire && f->fresh.n)
+			break;
 		if (n == FIRE_MAX)
 			ret = -EAGAIN;
 		else if (!a->fire && !f->spare)

@@ -16,7 +16,7 @@ set -eu -o pipefail
 BENCH=${BENCH:-} RUNS=${RUNS:-5}
 here=$TOP/selftests/bench
 bin=$user/bench
-native=(spawn pingpong yield)
+native=(spawn pingpong yield timers fire)
 
 # wanted NAME: is the figure, or one whose name starts with NAME_, asked for?
 wanted() { [[ $1 == "$BENCH"* || $BENCH == "$1"_* ]]; }

@@ -296,7 +296,6 @@ GO_TEST(a_wide_tree_is_cancelled)
 	EXPECT_EQ(0, kgo_ctx_lost());
 }
 
-
 static int derive_from_nothing(void *arg)
 {
 	if (arg)

@@ -26,7 +26,7 @@ int early_return(struct kgo_ctx *parent)
 	struct kgo_ctx *ctx;
 
 	ctx = kgo_ctx_with_timeout(parent, 1000);		/* lost */
-	if (ctx == NULL)
+	if (!ctx)
 		return -1;
 	if (busy(kgo_ctx_done(ctx))) {
 		kgo_ctx_put(ctx);

@@ -273,7 +273,7 @@ void context_table_main(void *unused)
 		rows++;
 	kgo_ctx_read_end(&rd);
 	for (i = 0; i < X.n; i++) {
-		rows -= X.node[i].ctx != NULL;
+		rows -= !!X.node[i].ctx;
 		kgo_ctx_put(X.node[i].ctx);
 	}
 	sim_expect(!rows, "%d rows too many", (int)rows);

@@ -13,11 +13,12 @@
  * goroutines' memory.  That is safe because the waiting one is off its stack,
  * and a waiter stays where it is until its goroutine runs again.
  */
-#include "core.h"
+#include "bubble.h"
 
 struct kgo_chan {
 	kgo_lock_t	lock;
 	u32		closed;		/* Q: lock */
+	u32		bubble;		/* C: number of the one it was made in, or 0 */
 	size_t		elem_size;	/* C */
 	size_t		cap;		/* C */
 	size_t		count;		/* Q: lock; read without as a hint */
@@ -58,9 +59,21 @@ struct kgo_chan *kgo_chan_make(size_t elem_size, size_t cap)
 	port_lock_init(&c->lock);
 	c->elem_size = elem_size;
 	c->cap = cap;
+	c->bubble = kgo_bubble_id();
 	kgo_list_init(&c->sendq);
 	kgo_list_init(&c->recvq);
 	return c;
+}
+
+void kgo_chan_everywhere(struct kgo_chan *c)
+{
+	c->bubble = 0;
+}
+
+/* What is made in a bubble may be used there only. */
+static bool is_foreign(const struct kgo_chan *c)
+{
+	return unlikely(c->bubble) && c->bubble != kgo_bubble_id();
 }
 
 int kgo_chan_free(struct kgo_chan *c)
@@ -192,6 +205,7 @@ static int chan_wait(struct kgo_m *m, struct kgo_chan *c, void *elem, bool send)
 	w.g = m->curg;
 	w.elem = elem;
 	w.result = 0;
+	kgo_bubble_inside(m->curg, c->bubble);
 	kgo_list_push_back(send ? &c->sendq : &c->recvq, &w.link);
 	kgo_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE, &c->lock);
 	return w.result;
@@ -220,6 +234,7 @@ static int chan_wait_timed(struct kgo_m *m, struct kgo_chan *c, void *elem,
 		port_unlock(&c->lock);
 		ret = -ETIMEDOUT;
 	} else {
+		kgo_bubble_inside(m->curg, c->bubble);
 		kgo_list_push_back(send ? &c->sendq : &c->recvq, &tw.w.link);
 		kgo_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE,
 			 &c->lock);
@@ -251,6 +266,11 @@ static int chan_op(struct kgo_chan *c, void *elem, bool send, long long ns)
 				 KGO_WAIT_CHAN_RECEIVE_NIL, NULL);
 	}
 
+	if (is_foreign(c)) {
+		port_panic(send ? "send on synctest channel from outside bubble" :
+			   "receive on synctest channel from outside bubble");
+		return -EPERM;
+	}
 	m = kgo_enter_sched();
 	port_lock(&c->lock);
 	ret = send ? send_now(c, elem, &ready) : recv_now(c, elem, &ready);
@@ -313,6 +333,10 @@ int kgo_chan_close(struct kgo_chan *c)
 	if (!c) {
 		port_panic("close of nil channel");
 		return -EINVAL;
+	}
+	if (is_foreign(c)) {
+		port_panic("close of synctest channel from outside bubble");
+		return -EPERM;
 	}
 	kgo_enter_sched();
 	port_lock(&c->lock);

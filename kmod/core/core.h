@@ -139,6 +139,9 @@ void kgo_gx_end(struct kgo_g *g);
 /* addrq.c */
 void kgo_addrq_init(void);
 
+/* chan.c: it may be used in any bubble, wherever it was made */
+void kgo_chan_everywhere(struct kgo_chan *c);
+
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);
 void kgo_sema_release(u32 *addr, bool handoff);

@@ -15,6 +15,7 @@
  *     any more belongs to the one who makes the call.
  *   - A key is looked at only while its call is in the tree.
  */
+#include "bubble.h"
 #include "dst.h"
 #include "task.h"
 
@@ -148,6 +149,7 @@ int kgo_flight_do(struct kgo_flight *f, const void *key, size_t len,
 	joined = join(&call, &w);
 	kgo_mutex_unlock(&f->mu);
 	if (joined) {
+		kgo_bubble_inside(port_self()->curg, true);
 		kgo_sema_acquire(&w.sema, KGO_WAIT_WAITGROUP, false);
 	} else {
 		kgo_guard_push(&call.guard);

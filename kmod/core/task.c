@@ -14,6 +14,7 @@
  * Rejected: a wrapper function with its argument in allocated memory.  Each
  * start would allocate, and the tables would show the wrapper.
  */
+#include "bubble.h"
 #include "task.h"
 
 /*
@@ -64,14 +65,18 @@ void kgo_guards_run(struct kgo_gx *x, const void *below)
 /* Its parent's things and its own, for a goroutine that is not started yet. */
 int kgo_task_set(struct kgo_m *m, struct kgo_g *g, const struct kgo_task *task)
 {
-	struct kgo_gx *x = kgo_gx(g);
+	struct kgo_bubble *b = m ? kgo_bubble_of(m->curg) : NULL;
 
-	if (!x) {
+	if (!task && !b)
+		return 0;
+	if (!kgo_gx(g)) {
 		kgo_g_drop(m, g);
 		return -ENOMEM;
 	}
 	if (task)
-		x->task = *task;
+		g->x->task = *task;
+	if (b)
+		kgo_bubble_join(b, g);
 	return 0;
 }
 
@@ -94,8 +99,10 @@ void kgo_gx_end(struct kgo_g *g)
 
 	kgo_guards_run(x, NULL);
 	task = x->task;
-	if (!task.end)
-		return;
-	memset(&x->task, 0, sizeof(x->task));
-	task.end(&task);
+	if (task.end) {
+		memset(&x->task, 0, sizeof(x->task));
+		task.end(&task);
+	}
+	if (x->bubble)
+		kgo_bubble_leave(g);
 }

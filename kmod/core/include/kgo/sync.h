@@ -156,7 +156,7 @@ void kgo_once_do(struct kgo_once *o, void (*fn)(void *arg), void *arg);
  * struct kgo_wg - A WaitGroup; all-zero is ready
  * @state: private: counter in the upper half, waiters in the lower
  * @sema: private
- * @reserved: private
+ * @reserved: private: number of the bubble that it is used in
  */
 struct kgo_wg {
 	unsigned long long state;

@@ -45,8 +45,9 @@ static bool arb_queued(struct arb *arb, u32 p)
 }
 
 /*
- * Work that any M with a P could take now.  runnext is included: its owner may
- * compute for long, and whoever filled it may have seen no P available.
+ * Work that any M with a P could take now.  runnext is included, and so is a
+ * timer that nobody watches: their owner may compute for long, and whoever
+ * filled or started them may have seen no P available.
  */
 static bool arb_any_work(struct arb *arb)
 {
@@ -55,7 +56,7 @@ static bool arb_any_work(struct arb *arb)
 	if (port_load(&arb->r->gq_len))
 		return true;
 	for (p = 0; p < arb->nr_ps; p++)
-		if (arb_queued(arb, p) || port_load(&arb_pdesc(arb, p)->runnext))
+		if (arb_p_has_work(arb, p))
 			return true;
 	return false;
 }

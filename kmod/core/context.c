@@ -126,6 +126,18 @@ static bool make_closed_chan(void)
 }
 
 /**
+ * kgo_ctx_init() - No contexts yet
+ *
+ * CONTEXT: once for a runtime, before any M.
+ */
+void kgo_ctx_init(void)
+{
+	closed_chan = NULL;
+	nr_lost = 0;
+	kgo_ctx_table_init();
+}
+
+/**
  * kgo_ctx_exit() - Free what all contexts share
  *
  * CONTEXT: as kgo_rt_destroy().
@@ -134,7 +146,6 @@ void kgo_ctx_exit(void)
 {
 	kgo_chan_free(closed_chan);
 	closed_chan = NULL;
-	nr_lost = 0;
 }
 
 static struct kgo_ctx *init(struct kgo_ctx *ctx, enum ctx_kind kind,

@@ -44,9 +44,10 @@ void kgo_ctx_read_end(struct kgo_ctx_reader *rd);
 
 /* context.c: for the table and rt.c */
 void kgo_ctx_describe(const struct kgo_ctx *ctx, struct kgo_ctx_info *info);
+void kgo_ctx_init(void);
 void kgo_ctx_exit(void);
 
-/* context_table.c: for context.c and rt.c */
+/* context_table.c: for context.c */
 void kgo_ctx_table_add(struct kgo_ctx_row *row, u64 *id);
 void kgo_ctx_table_del(struct kgo_ctx_row *row, u64 id);
 void kgo_ctx_table_init(void);

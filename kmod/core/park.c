@@ -147,16 +147,21 @@ unsigned long long kgo_goid(void)
 	return m && m->curg ? m->curg->d.goid : 0;
 }
 
+/*
+ * Those that ended are read first.  So one that starts and ends meanwhile can
+ * make it too many, but never too few: who reads that he is alone was alone.
+ */
 unsigned long long kgo_num_goroutine(void)
 {
-	u64 n = port_load(&kgo_rt.ext_spawned) - port_load(&kgo_rt.ext_exited);
+	u64 exited = port_load_acquire(&kgo_rt.ext_exited), n;
 	u32 i;
 
-	for (i = 0; i < kgo_rt.nr_ps; i++) {
+	for (i = 0; i < kgo_rt.nr_ps; i++)
+		exited += port_load_acquire(&kgo_p_at(i)->d.exited);
+	n = port_load(&kgo_rt.ext_spawned);
+	for (i = 0; i < kgo_rt.nr_ps; i++)
 		n += port_load(&kgo_p_at(i)->d.spawned);
-		n -= port_load(&kgo_p_at(i)->d.exited);
-	}
-	return n;
+	return n - exited;
 }
 
 static int go(const struct kgo_site *site, void (*fn)(void *), void *arg,

@@ -26,7 +26,7 @@ static struct kgo_g *send_time(struct kgo_alarm *a)
 	return kgo_chan_offer(t->c, &now);
 }
 
-static bool stop(struct kgo_timer *t)
+static bool stop_timer(struct kgo_timer *t)
 {
 	struct kgo_p *p;
 	bool pending;
@@ -42,7 +42,7 @@ static bool stop(struct kgo_timer *t)
 }
 
 /* Returns as kgo_timer_reset(). */
-static int start(struct kgo_timer *t, long long ns, long long period)
+static int start_timer(struct kgo_timer *t, long long ns, long long period)
 {
 	struct kgo_m *m = kgo_enter_sched();
 	struct kgo_p *p = kgo_alarm_lock_room(m, &t->alarm);
@@ -50,7 +50,7 @@ static int start(struct kgo_timer *t, long long ns, long long period)
 
 	if (!p) {
 		kgo_leave_sched();
-		stop(t);
+		stop_timer(t);
 		return -ENOMEM;
 	}
 	ret = t->alarm.slot != 0;
@@ -67,7 +67,7 @@ static int start(struct kgo_timer *t, long long ns, long long period)
 }
 
 /* Make it one with a channel, and start it. */
-static int init(struct kgo_timer *t, long long ns, long long period)
+static int init_timer(struct kgo_timer *t, long long ns, long long period)
 {
 	int ret;
 
@@ -75,7 +75,7 @@ static int init(struct kgo_timer *t, long long ns, long long period)
 	t->c = kgo_chan_make(sizeof(unsigned long long), 1);
 	if (!t->c)
 		return -ENOMEM;
-	ret = start(t, ns, period);
+	ret = start_timer(t, ns, period);
 	if (ret < 0)
 		kgo_chan_free(t->c);
 	return ret;
@@ -85,7 +85,7 @@ struct kgo_timer *kgo_timer_new(long long ns)
 {
 	struct kgo_timer *t = port_alloc(sizeof(*t));
 
-	if (t && init(t, ns, 0) < 0) {
+	if (t && init_timer(t, ns, 0) < 0) {
 		port_free(t);
 		t = NULL;
 	}
@@ -107,7 +107,7 @@ int kgo_after_func_at(const struct kgo_site *site, struct kgo_timer *t,
 	t->arg = arg;
 	t->site = site;
 	t->parent = kgo_goid();
-	return start(t, ns, 0);
+	return start_timer(t, ns, 0);
 }
 
 bool kgo_timer_stop(struct kgo_timer *t)
@@ -116,7 +116,7 @@ bool kgo_timer_stop(struct kgo_timer *t)
 		port_panic("time: Stop called on uninitialized Timer");
 		return false;
 	}
-	return stop(t);
+	return stop_timer(t);
 }
 
 int kgo_timer_reset(struct kgo_timer *t, long long ns)
@@ -125,7 +125,7 @@ int kgo_timer_reset(struct kgo_timer *t, long long ns)
 		port_panic("time: Reset called on uninitialized Timer");
 		return -EINVAL;
 	}
-	return start(t, ns, 0);
+	return start_timer(t, ns, 0);
 }
 
 int kgo_timer_free(struct kgo_timer *t)
@@ -152,7 +152,7 @@ struct kgo_ticker *kgo_ticker_new(long long ns)
 		return NULL;
 	}
 	t = port_alloc(sizeof(*t));
-	if (t && init(&t->t, ns, ns) < 0) {
+	if (t && init_timer(&t->t, ns, ns) < 0) {
 		port_free(t);
 		t = NULL;
 	}
@@ -166,7 +166,7 @@ struct kgo_chan *kgo_ticker_c(struct kgo_ticker *t)
 
 void kgo_ticker_stop(struct kgo_ticker *t)
 {
-	stop(&t->t);
+	stop_timer(&t->t);
 }
 
 int kgo_ticker_reset(struct kgo_ticker *t, long long ns)
@@ -177,7 +177,7 @@ int kgo_ticker_reset(struct kgo_ticker *t, long long ns)
 		port_panic("non-positive interval for Ticker.Reset");
 		return -EINVAL;
 	}
-	ret = start(&t->t, ns, ns);
+	ret = start_timer(&t->t, ns, ns);
 	return ret < 0 ? ret : 0;
 }
 
@@ -187,7 +187,7 @@ int kgo_ticker_free(struct kgo_ticker *t)
 
 	if (!t)
 		return 0;
-	stop(&t->t);
+	stop_timer(&t->t);
 	ret = kgo_chan_free(t->t.c);
 	if (!ret)
 		port_free(t);

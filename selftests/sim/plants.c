@@ -18,19 +18,24 @@ enum plant {
 	PLANT_SKIPPED_CLOSE,	/* close forgets a waiter */
 	PLANT_LOST_KEEPER,	/* nobody watches timers */
 	PLANT_SEMA_HINT,	/* a semaphore's hint of waiters is stale */
+	PLANT_LOST_TIMER,	/* no barrier between starting and looking */
+	PLANT_WRONG_HEAP,	/* a timer that has moved is taken for where it was */
+	PLANT_COND_TICKET,	/* a ticket that was called waits all the same */
+	PLANT_TORN_RWMUTEX,	/* a writer's try without compare-and-swap */
 	NR_PLANTS
 };
 
 const char *const plant_names[] = {
 	"none", "lost-wake", "lost-wake-park", "no-retry", "two-owners",
 	"stolen-runnext", "double-run", "skipped-close", "lost-keeper",
-	"sema-hint", NULL
+	"sema-hint", "lost-timer", "wrong-heap",
+	"cond-ticket", "torn-rwmutex", NULL
 };
 
 /* Where each shows soonest. */
 static const char *const shows_in[] = {
 	NULL, "spawn", "spawn", "spawn", "block", "yield", "yield", "close",
-	"sleep", "mutex"
+	"sleep", "mutex", "timer-hog", "timers", "cond", "rwmutex"
 };
 
 u32 plant_find(const char *name)
@@ -59,6 +64,8 @@ bool sim_plant_torn(const char *func, const volatile void *addr)
 		return !strcmp(func, "runq_grab_next");
 	case PLANT_DOUBLE_RUN:
 		return !strcmp(func, "kgo_runq_steal");
+	case PLANT_TORN_RWMUTEX:
+		return !strcmp(func, "kgo_rwmutex_try_lock");
 	}
 	return false;
 }
@@ -71,6 +78,8 @@ bool sim_plant_no_mb(const char *func)
 		       !strcmp(func, "kgo_globq_put_all");
 	case PLANT_LOST_WAKE_PARK:
 		return !strcmp(func, "arb_park");
+	case PLANT_LOST_TIMER:
+		return !strcmp(func, "start_timer");
 	}
 	return false;
 }
@@ -87,8 +96,12 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val)
 	case PLANT_LOST_KEEPER:
 		*val = 1;
 		return addr == &r->keeper_when;
+	case PLANT_COND_TICKET:
+		return !strcmp(func, "kgo_cond_wait");
 	case PLANT_SEMA_HINT:
 		return !strcmp(func, "kgo_sema_release") && sim_chance(0x1000);
+	case PLANT_WRONG_HEAP:
+		return !strcmp(func, "kgo_alarm_lock") && sim_chance(0x4000);
 	}
 	return false;
 }

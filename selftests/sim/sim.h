@@ -10,6 +10,7 @@
  *   trace.c	what happened, in words
  *   plants.c	bugs put in on purpose
  *   scenarios.c, csp.c	the programs that run
+ *   times.c, contexts.c	more of them, of timers and contexts
  *   main.c	command line, TAP
  */
 #ifndef SIM_H
@@ -223,9 +224,24 @@ u32 plant_find(const char *name);
 const char *plant_scenario(u32 plant);
 bool sim_plant_drop_ready(const char *func);
 
-/* scenarios.c, csp.c: programs, and what they may use beside the core */
+/* scenarios.c, csp.c, times.c, contexts.c: programs, and what they may use beside the core */
 extern const struct scenario scenarios[];
 void csp_main(void *unused);
+void bubble_main(void *unused);
+void cond_main(void *unused);
+void errgroup_main(void *unused);
+void flight_main(void *unused);
+void once_main(void *unused);
+void pool_main(void *unused);
+void rwmutex_main(void *unused);
+void semaphore_main(void *unused);
+void timers_main(void *unused);
+void timer_owner_main(void *unused);
+void timer_hog_main(void *unused);
+void after_func_main(void *unused);
+void ticker_main(void *unused);
+void contexts_main(void *unused);
+void context_table_main(void *unused);
 
 #define sim_expect(cond, ...)						\
 	do {								\

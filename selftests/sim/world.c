@@ -15,6 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#if FIBER_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
 
 struct sim_g sim_gs[SIM_NR_GS];
 char *sim_g_base;
@@ -35,6 +38,17 @@ struct block {
 
 static struct kgo_list blocks = { &blocks, &blocks };
 
+/*
+ * The heap: at one address in every process, since semaphores are hashed by
+ * theirs, and within a run nothing is used twice, so that what is used after it
+ * was freed shows.
+ */
+#define HEAP_AT		0x200000000000UL
+#define HEAP_SIZE	(1UL << 30)
+
+static char *heap;
+static size_t heap_used;
+
 static struct sim_thread *self(void)
 {
 	return S.cur;
@@ -50,6 +64,32 @@ static void *map(size_t size)
 		exit(2);
 	}
 	return p;
+}
+
+static void heap_map(void)
+{
+	heap = mmap((void *)HEAP_AT, HEAP_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+		    MAP_FIXED_NOREPLACE, -1, 0);
+	if (heap == MAP_FAILED) {
+		perror("sim: heap");
+		exit(2);
+	}
+}
+
+/* Tell AddressSanitizer what may not be touched. */
+static void heap_poison(void *at, size_t size, bool bad)
+{
+#if FIBER_ASAN
+	if (bad)
+		__asan_poison_memory_region(at, size);
+	else
+		__asan_unpoison_memory_region(at, size);
+#else
+	(void)at;
+	(void)size;
+	(void)bad;
+#endif
 }
 
 void *world_stack(u32 i)
@@ -71,6 +111,7 @@ void world_init(void)
 	u32 i;
 
 	if (!region_r) {
+		heap_map();
 		region_r = map(4096);
 		region_p = map(SIM_MAX_PS * KGO_P_STRIDE);
 		region_m = map(SIM_MAX_MS * KGO_M_STRIDE);
@@ -102,16 +143,15 @@ void world_init(void)
 
 void world_exit(void)
 {
-	struct kgo_list *l;
-
 	if (!S.failed)
 		kgo_rt_destroy();
 	if (!S.failed && !kgo_list_empty(&blocks)) {
 		S.failed = true;
 		snprintf(S.message, sizeof(S.message), "memory is leaked");
 	}
-	while ((l = kgo_list_pop_front(&blocks)))
-		free(container_of(l, struct block, link));
+	kgo_list_init(&blocks);
+	heap_poison(heap, heap_used, false);
+	heap_used = 0;
 	kgo_rt.r = NULL;
 }
 
@@ -509,9 +549,12 @@ void *port_alloc(size_t size)
 	maybe_sleep();
 	if (out_of_memory())
 		return NULL;
-	b = calloc(1, sizeof(*b) + size);
-	if (!b)
-		abort();
+	b = (struct block *)(heap + heap_used);
+	heap_used += (sizeof(*b) + size + 15) & ~15UL;
+	if (heap_used > HEAP_SIZE)
+		sim_fail("out of memory");
+	heap_poison(b, sizeof(*b) + size, false);
+	memset(b, 0, sizeof(*b) + size);
 	b->size = size;
 	kgo_list_push_back(&blocks, &b->link);
 	return b->mem;
@@ -520,6 +563,7 @@ void *port_alloc(size_t size)
 void port_free(void *ptr)
 {
 	struct block *b;
+	size_t size;
 
 	if (!ptr)
 		return;
@@ -528,7 +572,9 @@ void port_free(void *ptr)
 	kgo_list_del(&b->link);
 	sim_full_barrier();
 	store_check_free(b->mem, b->size);
-	free(b);
+	size = sizeof(*b) + b->size;
+	memset(b, 0xdd, size);
+	heap_poison(b, size, true);
 }
 
 int port_g_grow(u32 first, u32 n)

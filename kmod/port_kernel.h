@@ -19,6 +19,7 @@
 #include <linux/compiler.h>
 #include <linux/container_of.h>
 #include <linux/errno.h>
+#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/processor.h>
@@ -44,9 +45,10 @@ static_assert(sizeof(long) == sizeof(u64), "kgo needs a 64-bit kernel");
 
 #define port_cas(p, old, new)						\
 	({								\
-		typeof(*(p)) port_old_ = (old);				\
+		__auto_type port_p_ = (p);				\
+		typeof(*port_p_) port_old_ = (old);			\
 									\
-		cmpxchg((p), port_old_, (new)) == port_old_;		\
+		cmpxchg(port_p_, port_old_, (new)) == port_old_;	\
 	})
 
 /*
@@ -55,10 +57,13 @@ static_assert(sizeof(long) == sizeof(u64), "kgo needs a 64-bit kernel");
  */
 #define port_add(p, v)							\
 	({								\
-		static_assert(sizeof(*(p)) == 4 || sizeof(*(p)) == 8);	\
-		(typeof(*(p)))(sizeof(*(p)) == 4 ?			\
-			(u32)atomic_add_return((int)(v), (atomic_t *)(p)) : \
-			(u64)atomic64_add_return((s64)(v), (atomic64_t *)(p))); \
+		__auto_type port_p_ = (p);				\
+		s64 port_v_ = (s64)(v);					\
+									\
+		static_assert(sizeof(*port_p_) == 4 || sizeof(*port_p_) == 8); \
+		(typeof(*port_p_))(sizeof(*port_p_) == 4 ?		\
+			(u32)atomic_add_return((int)port_v_, (atomic_t *)port_p_) : \
+			(u64)atomic64_add_return(port_v_, (atomic64_t *)port_p_)); \
 	})
 
 /*
@@ -81,6 +86,14 @@ static inline void port_lock(kgo_lock_t *lock)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&lock->raw, flags);
+	lock->flags = flags;
+}
+
+static inline void port_lock_nested(kgo_lock_t *lock)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave_nested(&lock->raw, flags, SINGLE_DEPTH_NESTING);
 	lock->flags = flags;
 }
 

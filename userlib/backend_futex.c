@@ -329,7 +329,7 @@ bool kgo_futex_take(u32 p, u32 index)
 	bool took = false, handoff = false;
 
 	port_lock(&fm->lock);
-	if (fm->am.p != p || fm->taken || port_load(&m->d.in_sched))
+	if (port_load(&fm->am.p) != p || fm->taken || port_load(&m->d.in_sched))
 		goto unlock;
 
 	port_store(&m->d.p, p | KGO_P_CLAIM);

@@ -31,6 +31,7 @@ typedef __s64 s64;
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member)					\
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
@@ -113,6 +114,11 @@ static inline void port_lock(kgo_lock_t *lock)
 						  __ATOMIC_ACQUIRE,
 						  __ATOMIC_RELAXED)))
 		kgo_lock_slow(lock);
+}
+
+static inline void port_lock_nested(kgo_lock_t *lock)
+{
+	port_lock(lock);
 }
 
 static inline void port_unlock(kgo_lock_t *lock)

@@ -110,6 +110,8 @@ bool arb_p_has_work(struct arb *arb, u32 p);
 
 /**
  * arb_port_grant() - A parked M was granted a P: wake its thread
+ * @arb: the arbiter
+ * @am: the M
  *
  * Supplied by whoever owns the arbiter.  am->p and am->mode (ARB_OUT) are set.
  * CONTEXT: arb->lock held, perhaps in hard interrupt; must not sleep.

@@ -46,10 +46,8 @@ static const char *const kgo_reason_names[] = {
 	[KGO_WAIT_QUIESCE]		= "quiesce",
 };
 
-static_assert(sizeof(kgo_state_names) / sizeof(kgo_state_names[0]) ==
-	      KGO_G_NR_STATES, "every state has a name");
-static_assert(sizeof(kgo_reason_names) / sizeof(kgo_reason_names[0]) ==
-	      KGO_WAIT_NR_REASONS, "every wait reason has a name");
+static_assert(ARRAY_SIZE(kgo_state_names) == KGO_G_NR_STATES, "every state has a name");
+static_assert(ARRAY_SIZE(kgo_reason_names) == KGO_WAIT_NR_REASONS, "every wait reason has a name");
 
 const char *kgo_state_name(u32 state)
 {

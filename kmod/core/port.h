@@ -9,7 +9,7 @@
  * A port's header supplies, before anything of the core is seen:
  *
  *   u8 u16 u32 u64 s64 bool size_t NULL, memcpy memset, E* error numbers,
- *   container_of, likely, unlikely, static_assert
+ *   ARRAY_SIZE, container_of, likely, unlikely, static_assert
  *   kgo_lock_t		a lock; all-zero is not necessarily initialised
  *
  * Atomics.  The core has no other shared accesses, so that the simulator can
@@ -90,11 +90,14 @@ struct kgo_m *port_self(void);
 void port_lock_init(kgo_lock_t *lock);
 void port_lock(kgo_lock_t *lock);
 void port_unlock(kgo_lock_t *lock);
+/* A second one of the same kind; the caller sees to an order among them. */
+static inline void port_lock_nested(kgo_lock_t *lock);
 /* Throws unless the lock is held, where the port can tell. */
 void port_assert_held(kgo_lock_t *lock);
 
 /**
  * port_alloc() - Zeroed memory
+ * @size: bytes
  *
  * CONTEXT: may sleep; no lock held.  Return: NULL if there is none.
  */
@@ -103,13 +106,16 @@ void port_free(void *ptr);
 
 /**
  * port_g() - Descriptor of an index that port_g_grow() has made usable
+ * @index: the index
  *
  * CONTEXT: any, never fails.
  */
 static inline struct kgo_g *port_g(u32 index);
 
 /**
- * port_g_grow() - Make the descriptors of [first, first + n) usable, zeroed
+ * port_g_grow() - Make descriptors usable, zeroed
+ * @first: index of the first one
+ * @n: how many
  *
  * CONTEXT: may sleep, no lock held.  Return: 0 or -ENOMEM.
  */
@@ -127,6 +133,7 @@ int port_stack_alloc(struct kgo_g *g, size_t size);
 
 /**
  * port_stack_free() - Take the stack back
+ * @g: its descriptor
  *
  * CONTEXT: as port_stack_alloc().  The goroutine is dead.
  */
@@ -135,6 +142,7 @@ void port_stack_free(struct kgo_g *g);
 /**
  * port_g_init() - Prepare a goroutine so that its first port_run() calls
  * kgo_g_entry() on its stack
+ * @g: its descriptor
  *
  * CONTEXT: any.
  */
@@ -142,6 +150,8 @@ void port_g_init(struct kgo_g *g);
 
 /**
  * port_run() - Run a goroutine until it comes back by port_back()
+ * @m: the calling thread's M
+ * @g: dequeued, runs on @m
  *
  * Called on the M's own stack.  Where goroutines are bound to their M (kernel)
  * it is a call of kgo_g_entry(), which returns when the goroutine ends.
@@ -151,6 +161,8 @@ void port_run(struct kgo_m *m, struct kgo_g *g);
 /**
  * port_back() - From a goroutine to its M's scheduler, which returns from
  * port_run()
+ * @m: the M that it is on
+ * @g: the goroutine
  *
  * Returns when the goroutine is run again, perhaps by another thread.  Where
  * goroutines are bound to their M it is called only at a goroutine's end, and
@@ -195,6 +207,7 @@ int port_m_start(void);
 
 /**
  * port_panic() - A goroutine did what Go panics about
+ * @msg: in Go's words
  *
  * A program prints the message and the goroutine and ends with status 2.  The
  * kernel logs it once per call site and goes on, so that the caller must
@@ -204,6 +217,7 @@ void port_panic(const char *msg);
 
 /**
  * port_throw() - An invariant of the runtime is broken; nothing can go on
+ * @msg: which
  *
  * A program ends by abort().  The kernel warns, and the runtime is stopped.
  */

@@ -243,9 +243,11 @@ static int bound_body(void *arg)
 
 static void bound_pair(struct __test_metadata *_metadata, const char *procs)
 {
-	struct pair p = { kgo_chan_make(sizeof(int), 0), kgo_chan_make(sizeof(int), 0), 0 };
+	static struct pair p;	/* pair_b() may take its last step after our return */
 	int ret = -1;
 
+	p.to = kgo_chan_make(sizeof(int), 0);
+	p.fro = kgo_chan_make(sizeof(int), 0);
 	setenv("KGO_PROCS", procs, 1);
 	EXPECT_EQ(0, kgo_run(bound_body, &p, &ret));
 	EXPECT_EQ(0, ret);

@@ -13,7 +13,7 @@ declare -A group=(
 	[build]="gcc make libc6-dev libelf1 kmod pkg-config python3 rsync xz-utils bzip2"
 	[guest]="qemu-system-x86 cpio busybox-static binutils lz4 zstd wrk util-linux"
 	[kernel]="gcc make flex bison bc libelf-dev libssl-dev kmod cpio rsync xz-utils python3"
-	[lint]="sparse clang shellcheck coccinelle perl python3 mandoc groff-base valgrind"
+	[lint]="sparse clang lld llvm shellcheck coccinelle perl python3 mandoc groff-base valgrind"
 	[bench]="wrk"
 )
 [ $# -gt 0 ] || set -- build guest

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds a checking kernel from Debian's source into the cache; for kernel.sh, which says what results.
 #
-#   kernel-build.sh kasan|kcsan
+#   kernel-build.sh kasan|kcsan|clang
 #
 # The result is keyed by source version, fragments and compiler. A build that was interrupted goes on
 # where it stopped. The source tree itself stays clean: one source, an object tree for each kernel.
@@ -12,13 +12,19 @@ set -eu
 name=$1
 link=$CACHE/kernel/$name
 fragments=("$RIG/config/base.config" "$RIG/config/checks.config" "$RIG/config/$name.config")
+targets=(bzImage modules_prepare) compiler=gcc arguments=()
+# Never booted: a tree in which clang can compile modules.
+if [ "$name" = clang ]; then
+	fragments=("$RIG/config/base.config")
+	targets=(modules_prepare) compiler=clang arguments=(LLVM=1)
+fi
 
 # What the kernel of this source version is called in the cache.
 entry() {
 	local sum
 	sum=$({
 		cat "${fragments[@]}" | grep '^CONFIG' | LC_ALL=C sort
-		gcc --version | head -1
+		"$compiler" --version | head -1
 	} | sha256sum)
 	echo "$name-$1-${sum:0:12}"
 }
@@ -40,7 +46,7 @@ lock "kernel-$name"
 [ ! -e "$dir/boot" ] || use
 
 export KBUILD_BUILD_USER=kgo KBUILD_BUILD_HOST=kgo
-kmake() { $NICE make -C "$source" O="$work" -j"$(nproc)" "$@"; }
+kmake() { $NICE make -C "$source" O="$work" -j"$(nproc)" "${arguments[@]}" "$@"; }
 
 mkdir -p "$work"
 if [ ! -e "$work/.config" ]; then
@@ -55,14 +61,15 @@ dropped=$(grep -h '^CONFIG' "${fragments[@]}" | while IFS= read -r line; do
 	*) grep -qxF "$line" "$work/.config" ;;
 	esac || echo "$line"
 done)
-if [ -n "$dropped" ]; then
+if [ -n "$dropped" ] && [ "$name" != clang ]; then
 	say "$name: these lines of config/ did not get into the kernel (missing dependencies?):" "$dropped"
 	rm "$work/.config"
 	exit 1
 fi
 
-say "$name: building linux ${source##*/source-}, some ten minutes on two CPUs; progress in $work/log"
-kmake bzImage modules_prepare >>"$work/log" 2>&1 || die "$name: build failed, see $work/log"
+say "$name: building linux ${source##*/source-} (${targets[*]}; a bzImage takes some ten minutes on two CPUs);" \
+	"progress in $work/log"
+kmake "${targets[@]}" >>"$work/log" 2>&1 || die "$name: build failed, see $work/log"
 
 # What an external module needs of source and object tree, put into one tree (as the kernel's own
 # scripts/package/builddeb does for header packages).
@@ -82,9 +89,14 @@ mkdir "$tmp/build"
 	echo tools/objtool/objtool
 ) | LC_ALL=C sort -u | rsync -a --files-from=- "$work/" "$tmp/build/"
 cp "$work/scripts/module.lds" "$tmp/build/scripts/"
-cp "$work/vmlinux.symvers" "$tmp/build/Module.symvers"
-cp "$work/System.map" "$tmp/build/"
-cp "$work/arch/x86/boot/bzImage" "$tmp/boot" # KASAN's kernel does not boot by PVH
+if [ "$name" = clang ]; then
+	: >"$tmp/boot"
+	echo 'KMAKE="LLVM=1 KBUILD_MODPOST_WARN=1"' >"$tmp/env"
+else
+	cp "$work/vmlinux.symvers" "$tmp/build/Module.symvers"
+	cp "$work/System.map" "$tmp/build/"
+	cp "$work/arch/x86/boot/bzImage" "$tmp/boot" # KASAN's kernel does not boot by PVH
+fi
 cp "$work/include/config/kernel.release" "$tmp/release"
 mv "$tmp" "$dir"
 rm -rf "$work"

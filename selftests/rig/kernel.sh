@@ -9,13 +9,14 @@
 #   7.2      sid's, built for with sid's gcc in a folder that is entered by chroot
 #   kasan    our own: 6.1 with KASAN, lockdep, kmemleak, fault injection, ... (see config/)
 #   kcsan    our own: 6.1 with the data-race checker
+#   clang    not a kernel: a tree of 6.1 that is prepared for modules compiled by clang
 #   source   not a kernel: Debian's source of 6.1, unpacked (checkpatch, coccinelle scripts)
 #
 # The directory holds:
 #   boot     what QEMU gets as -kernel: an ELF vmlinux for PVH, or a bzImage (checking kernels)
 #   build    KDIR for external modules; depends on nothing that apt installed
 #   release  its uname -r
-#   env      optional: shell variables for module.sh (KRUN: a wrapper to run make by)
+#   env      optional: shell variables for module.sh (KRUN: a wrapper to run make by, KMAKE: arguments)
 #
 # What was found once stays until --update asks for the newest again. Checking kernels are also made
 # anew when config/ or the compiler changes.
@@ -101,7 +102,7 @@ case $name in
 6.12) stock own 6.12-cloud-amd64 ;;
 7.2) stock sid cloud-amd64 ;;
 source) source_tree ;;
-kasan | kcsan) "$RIG/kernel-build.sh" "$name" $update ;;
-*) die "no kernel '$name': 6.1 6.12 7.2 kasan kcsan source" ;;
+kasan | kcsan | clang) "$RIG/kernel-build.sh" "$name" $update ;;
+*) die "no kernel '$name': 6.1 6.12 7.2 kasan kcsan clang source" ;;
 esac
 readlink -f "$link"

@@ -36,9 +36,10 @@ for pattern in '*.o' '*.ko' '*.mod' '*.mod.c' '*.cmd' '*.d' '*.gcno' '*.symvers'
 done
 rsync -a --delete "${made[@]}" "${src[@]}" "$obj/" >&2
 
-KRUN=
+KRUN='' KMAKE=''
 # shellcheck source=/dev/null
 [ ! -e "$kernel/env" ] || . "$kernel/env"
+# A module without BTF does as well, and pahole need not be there.
 # shellcheck disable=SC2086 # words
-$NICE $KRUN make -C "$kernel/build" M="$obj" -j"$(nproc)" "$@" modules >&2
+$NICE $KRUN make -C "$kernel/build" M="$obj" -j"$(nproc)" CONFIG_DEBUG_INFO_BTF_MODULES= $KMAKE "$@" modules >&2
 echo "$obj"

@@ -22,6 +22,8 @@ enum plant {
 	PLANT_WRONG_HEAP,	/* a timer that has moved is taken for where it was */
 	PLANT_COND_TICKET,	/* a ticket that was called waits all the same */
 	PLANT_TORN_RWMUTEX,	/* a writer's try without compare-and-swap */
+	PLANT_TWO_WINNERS,	/* a select decided without its lock */
+	PLANT_STAYS_QUEUED,	/* a select that leaves its waiters behind */
 	NR_PLANTS
 };
 
@@ -29,13 +31,14 @@ const char *const plant_names[] = {
 	"none", "lost-wake", "lost-wake-park", "no-retry", "two-owners",
 	"stolen-runnext", "double-run", "skipped-close", "lost-keeper",
 	"sema-hint", "lost-timer", "wrong-heap",
-	"cond-ticket", "torn-rwmutex", NULL
+	"cond-ticket", "torn-rwmutex", "two-winners", "stays-queued", NULL
 };
 
 /* Where each shows soonest. */
 static const char *const shows_in[] = {
 	NULL, "spawn", "spawn", "spawn", "block", "yield", "yield", "close",
-	"sleep", "mutex", "timer-hog", "timers", "cond", "rwmutex"
+	"sleep", "mutex", "timer-hog", "timers", "cond", "rwmutex",
+	"select", "select"
 };
 
 u32 plant_find(const char *name)
@@ -110,4 +113,15 @@ bool sim_plant_drop_ready(const char *func)
 {
 	return sim_plant == PLANT_SKIPPED_CLOSE &&
 	       !strcmp(func, "kgo_chan_close") && sim_chance(0x8000);
+}
+
+bool sim_plant_no_lock(const char *func)
+{
+	return sim_plant == PLANT_TWO_WINNERS &&
+	       !strcmp(func, "kgo_select_decide");
+}
+
+bool sim_plant_stay_queued(const char *func)
+{
+	return sim_plant == PLANT_STAYS_QUEUED && !strcmp(func, "take_back");
 }

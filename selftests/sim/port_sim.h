@@ -35,6 +35,7 @@ typedef __s64 s64;
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member)					\
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
@@ -162,6 +163,13 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val);
 #define port_relax()		sim_choice(&(struct sim_at){		\
 					.func = __func__, .line = __LINE__, \
 					.op = SIM_RELAX })
+
+void port_lock(kgo_lock_t *lock);
+
+static inline void port_lock_nested(kgo_lock_t *lock)
+{
+	port_lock(lock);
+}
 
 struct kgo_g;
 extern char *sim_g_base;

@@ -375,9 +375,9 @@ static void timed_sender(void *arg)
 		if (!ret) {
 			port_add(&X.sent, 1);
 			port_add(&X.sum, v);
-		} else if (ret == -EPIPE) {
-			break;
 		} else {
+			if (ret == -EPIPE)
+				break;
 			sim_expect(ret == -ETIMEDOUT || ret == -EAGAIN ||
 				   (ret == -ENOMEM && S.o.p_nomem),
 				   "timed send: %d", ret);
@@ -402,9 +402,9 @@ static void timed_receiver(void *unused)
 			sim_expect(v && v <= X.n * X.rounds, "received %u", v);
 			port_add(&X.received, 1);
 			port_add(&X.sum, -(u64)v);
-		} else if (!ret) {
-			break;
 		} else {
+			if (!ret)
+				break;
 			sim_expect(ret == -ETIMEDOUT || ret == -EAGAIN ||
 				   (ret == -ENOMEM && S.o.p_nomem),
 				   "timed receive: %d", ret);
@@ -897,5 +897,9 @@ const struct scenario scenarios[] = {
 	{ "flight", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, flight_main },
 	{ "errgroup", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, errgroup_main },
 	{ "bubble", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, bubble_main },
+	{ "select", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, select_main },
+	{ "select-fan", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_fan_main },
+	{ "select-self", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_self_main },
+	{ "select-default", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_default_main },
 	{ NULL, 0, 0, NULL }
 };

@@ -70,6 +70,31 @@ static const struct field g_fields[] = {
 	FIELD(struct kgo_g, d.wait_since), { 0, NULL }
 };
 
+/* A single variable, known to all or named by a scenario; else its address. */
+static const char *name_of(const char *at, char b[48])
+{
+	const struct {
+		const void *addr;
+		const char *name;
+	} known[] = {
+		{ &S.arb.lock.word, "arb.lock" },
+		{ &S.arb.nr_parked, "arb.nr_parked" },
+		{ &kgo_rt.gq_lock.word, "gq_lock" },
+		{ &kgo_rt.gfree_lock.word, "gfree_lock" },
+		{ &kgo_rt.nr_starting, "nr_starting" },
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		if (at == known[i].addr)
+			return known[i].name;
+	for (i = 0; i < nr_names; i++)
+		if (at == names[i].addr)
+			return names[i].name;
+	snprintf(b, 48, "%p", (const void *)at);
+	return b;
+}
+
 static const char *field(const struct field *f, size_t offset)
 {
 	for (; f->name; f++)
@@ -123,21 +148,8 @@ const char *trace_addr(const volatile void *addr)
 			 off == offsetof(struct sim_thread, am.p) ? "p" :
 			 off == offsetof(struct sim_thread, am.block_word) ?
 			 "block_word" : "?");
-	} else if (at == (const char *)&S.arb.lock.word) {
-		return "arb.lock";
-	} else if (at == (const char *)&S.arb.nr_parked) {
-		return "arb.nr_parked";
-	} else if (at == (const char *)&kgo_rt.gq_lock.word) {
-		return "gq_lock";
-	} else if (at == (const char *)&kgo_rt.gfree_lock.word) {
-		return "gfree_lock";
-	} else if (at == (const char *)&kgo_rt.nr_starting) {
-		return "nr_starting";
 	} else {
-		for (i = 0; i < nr_names; i++)
-			if (at == names[i].addr)
-				return names[i].name;
-		snprintf(b, 48, "%p", (const void *)at);
+		return name_of(at, b);
 	}
 	return b;
 }

@@ -33,7 +33,7 @@ static u32 nr_gs_used;		/* descriptors that may be dirty */
 struct block {
 	struct kgo_list	link;
 	size_t		size;
-	_Alignas(16) char mem[];
+	char		mem[] __attribute__((aligned(16)));
 };
 
 static struct kgo_list blocks = { &blocks, &blocks };
@@ -303,7 +303,7 @@ u32 world_nr_attached(void)
 	u32 n = 0, i;
 
 	for (i = 0; i < SIM_MAX_MS; i++)
-		n += S.m_thread[i] != NULL;
+		n += !!S.m_thread[i];
 	return n;
 }
 

@@ -2,7 +2,8 @@
 /*
  * Goroutines for kernel code.
  *
- * What the headers in core/include/kgo declare means the same here as in a program.  What the kernel adds stands below.
+ * What the headers in core/include/kgo declare means the same here as in a
+ * program.  What the kernel adds stands below.
  *
  * A goroutine runs on the stack of a pooled kernel thread, from its first
  * instruction to its last: `current`, its stack, lockdep and backtraces are

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One bug for each checker of the checking kernels, chosen by the parameter "bug": a checker that does
- * not report its own is switched off or broken, and its silence elsewhere would mean nothing. One bug
- * per boot, as lockdep switches itself off after any report.
+ * One bug for each checker of the checking kernels, chosen by the parameter "bug": a checker that
+ * does not report its own is switched off or broken, and its silence elsewhere would mean nothing.
+ * One bug per boot, as lockdep switches itself off after any report.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>

@@ -22,6 +22,7 @@
 #include "errgroup.h"
 #include "go.h"
 #include "pool.h"
+#include "select.h"
 #include "semaphore.h"
 #include "singleflight.h"
 #include "sync.h"

@@ -228,9 +228,20 @@ bool sim_plant_drop_ready(const char *func);
 bool sim_plant_no_lock(const char *func);
 bool sim_plant_stay_queued(const char *func);
 
-/* scenarios.c, csp.c, times.c, contexts.c: programs, and what they may use beside the core */
+/* scenarios.c and others: programs, and what they may use beside the core */
 extern const struct scenario scenarios[];
 void csp_main(void *unused);
+void select_main(void *unused);
+void select_fan_main(void *unused);
+void select_self_main(void *unused);
+void select_default_main(void *unused);
+void timers_main(void *unused);
+void timer_owner_main(void *unused);
+void timer_hog_main(void *unused);
+void after_func_main(void *unused);
+void ticker_main(void *unused);
+void contexts_main(void *unused);
+void context_table_main(void *unused);
 void bubble_main(void *unused);
 void cond_main(void *unused);
 void errgroup_main(void *unused);
@@ -239,20 +250,6 @@ void once_main(void *unused);
 void pool_main(void *unused);
 void rwmutex_main(void *unused);
 void semaphore_main(void *unused);
-void timers_main(void *unused);
-void timer_owner_main(void *unused);
-void timer_hog_main(void *unused);
-void after_func_main(void *unused);
-void ticker_main(void *unused);
-void contexts_main(void *unused);
-void context_table_main(void *unused);
-/* scenarios.c and others: programs, and what they may use beside the core */
-extern const struct scenario scenarios[];
-void csp_main(void *unused);
-void select_main(void *unused);
-void select_fan_main(void *unused);
-void select_self_main(void *unused);
-void select_default_main(void *unused);
 
 #define sim_expect(cond, ...)						\
 	do {								\

@@ -27,7 +27,7 @@ static void finish(struct kgo_guard *guard)
 	kgo_mutex_unlock(&run->o->mu);
 }
 
-static __attribute__((noinline)) void do_slow(struct kgo_once *o,
+static __attribute__((__noinline__)) void do_slow(struct kgo_once *o,
 					      void (*fn)(void *), void *arg)
 {
 	struct once_run run = { .guard.fn = finish, .o = o };

@@ -12,7 +12,7 @@
  * In Go the garbage collector empties pools, in two steps, so that what is in
  * use comes through: the objects of the last round are the "victims", taken
  * from only if there is nothing else, and dropped in the next round.  Here a
- * pool is bounded (MAX objects per P, what is put beyond goes at once) and
+ * pool is bounded (PER_P objects per P, what is put beyond goes at once) and
  * kgo_pool_trim() makes a round when the program says so.
  *
  * Rejected:
@@ -24,12 +24,12 @@
  */
 #include "core.h"
 
-#define MAX	64U
+#define PER_P	64U
 
 struct half {
 	u32	top;		/* A: a hint: nothing above it, mostly */
 	u32	pad;
-	void	*slot[MAX];	/* A: NULL or an object that the pool owns */
+	void	*slot[PER_P];	/* A: NULL or an object that the pool owns */
 };
 
 struct kgo_pool_slots {
@@ -103,7 +103,7 @@ static bool push(struct half *h, void *obj)
 {
 	u32 top = port_load(&h->top), i;
 
-	for (i = top; i < MAX; i++)
+	for (i = top; i < PER_P; i++)
 		if (!port_load(&h->slot[i]) && port_cas(&h->slot[i], NULL, obj)) {
 			port_store(&h->top, i + 1);
 			return true;
@@ -171,7 +171,7 @@ static void drop_all(struct kgo_pool *p, struct half *h)
 {
 	u32 i;
 
-	for (i = 0; i < MAX; i++)
+	for (i = 0; i < PER_P; i++)
 		drop(p, take(h, i));
 	port_store(&h->top, 0);
 }
@@ -188,7 +188,7 @@ void kgo_pool_trim(struct kgo_pool *p)
 	for (at = 0; at < kgo_rt.nr_ps; at++)
 		drop_all(p, &s[at].victim);
 	for (at = 0; at < kgo_rt.nr_ps; at++)
-		for (i = 0; i < MAX; i++) {
+		for (i = 0; i < PER_P; i++) {
 			obj = take(&s[at].fresh, i);
 			if (obj && !push(&s[at].victim, obj))
 				drop(p, obj);

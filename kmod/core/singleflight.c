@@ -58,20 +58,22 @@ static struct flight_call *of_node(struct kgo_dst *n)
 	return container_of(n, struct flight_call, node);
 }
 
+static bool is_key(const struct flight_call *call, u64 h, const void *key,
+		   size_t len)
+{
+	return call->node.hash == h && call->len == len &&
+	       (!len || !memcmp(call->key, key, len));
+}
+
 /* Points to the call with this key, or to where one belongs. */
 static struct kgo_dst **find(struct kgo_flight *f, u64 h, const void *key,
 			     size_t len)
 {
-	struct kgo_dst **link;
-	u64 bits;
+	struct kgo_dst **link = &f->calls;
+	u64 bits = h;
 
-	kgo_dst_walk(link, &f->calls, h, bits) {
-		struct flight_call *call = of_node(*link);
-
-		if ((*link)->hash == h && call->len == len &&
-		    (!len || !memcmp(call->key, key, len)))
-			break;
-	}
+	while (*link && !is_key(of_node(*link), h, key, len))
+		link = kgo_dst_step(link, &bits);
 	return link;
 }
 

@@ -27,8 +27,7 @@ static void finish(struct kgo_guard *guard)
 	kgo_mutex_unlock(&run->o->mu);
 }
 
-static __attribute__((__noinline__)) void do_slow(struct kgo_once *o,
-					      void (*fn)(void *), void *arg)
+static void do_slow(struct kgo_once *o, void (*fn)(void *), void *arg)
 {
 	struct once_run run = { .guard.fn = finish, .o = o };
 

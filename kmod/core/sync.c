@@ -140,6 +140,8 @@ void kgo_mutex_unlock(struct kgo_mutex *mu)
  * WaitGroup: counter and waiters change together, in one word.
  */
 #define WG_ONE		0x100000000ULL
+#define WG_REUSED							\
+	"sync: WaitGroup is reused before previous Wait has returned"
 
 static s32 wg_count(u64 state)
 {
@@ -217,7 +219,7 @@ void kgo_wg_wait(struct kgo_wg *wg)
 		if (port_cas(&wg->state, state, state + 1)) {
 			wait_for_zero(wg);
 			if (unlikely(port_load(&wg->state)))
-				port_panic("sync: WaitGroup is reused before previous Wait has returned");
+				port_panic(WG_REUSED);
 			return;
 		}
 	}

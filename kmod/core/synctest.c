@@ -34,6 +34,10 @@
 /* 2000-01-01 00:00:00 UTC, as in Go. */
 #define BEGIN_NS	946684800000000000ULL
 
+#define ALL_BLOCKED	"deadlock: all goroutines in bubble are blocked"
+#define MAIN_GONE							\
+	"deadlock: main bubble goroutine has exited but blocked goroutines remain"
+
 static u32 last_id;
 
 /* Is this a wait that only the bubble itself can end? */
@@ -268,9 +272,7 @@ int kgo_synctest_run_at(const struct kgo_site *site, void (*fn)(void *arg),
 	port_store(&root->x->bubble, NULL);
 	if (unlikely(left)) {
 		/* They have it for ever. */
-		port_panic(ended ?
-			   "deadlock: main bubble goroutine has exited but blocked goroutines remain" :
-			   "deadlock: all goroutines in bubble are blocked");
+		port_panic(ended ? MAIN_GONE : ALL_BLOCKED);
 		return -EDEADLK;
 	}
 	port_free(b);

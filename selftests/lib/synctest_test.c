@@ -9,7 +9,7 @@
 #define HOUR	(3600 * SEC)
 
 struct shared {
-	struct __test_metadata *t;
+	struct __test_metadata *t;	/* for what is expected in a bubble */
 	struct kgo_chan *c;
 	struct kgo_mutex mu;
 	struct kgo_cond cond;
@@ -21,14 +21,10 @@ struct shared {
 	int n, done, flag, begun;
 };
 
-/* In a body of a bubble: as in a test. */
-#define BODY(s)								\
-	struct __test_metadata *_metadata = (s)->t
-
 static void clock_body(void *arg)
 {
 	struct shared *s = arg;
-	BODY(s);
+	struct __test_metadata *_metadata = s->t;
 
 	EXPECT_EQ(BEGIN, kgo_now());
 	kgo_yield();
@@ -71,7 +67,7 @@ static void naps_body(void *arg)
 {
 	struct nap *n = arg;
 	struct shared *s = n->s;
-	BODY(s);
+	struct __test_metadata *_metadata = s->t;
 	int i;
 
 	for (i = 0; i < 10; i++)
@@ -117,7 +113,7 @@ static void sleep_and_set(void *arg)
 static void wait_body(void *arg)
 {
 	struct shared *s = arg;
-	BODY(s);
+	struct __test_metadata *_metadata = s->t;
 	int i;
 
 	kgo_synctest_wait();		/* nobody else is there */
@@ -184,7 +180,7 @@ static void wait_for_sem(void *arg)
 static void durable_body(void *arg)
 {
 	struct shared *s = arg;
-	BODY(s);
+	struct __test_metadata *_metadata = s->t;
 	int v = 7;
 
 	s->c = kgo_chan_make(sizeof(int), 0);
@@ -237,7 +233,7 @@ static void lock_outer(void *arg)
 static void not_durable_body(void *arg)
 {
 	struct shared *s = arg;
-	BODY(s);
+	struct __test_metadata *_metadata = s->t;
 	int v = 0;
 
 	EXPECT_EQ(0, kgo_wg_go(&s->wg, lock_outer, s));
@@ -283,7 +279,7 @@ GO_TEST(mutexes_and_channels_of_outside_do_not)
 static void timers_body(void *arg)
 {
 	struct shared *s = arg;
-	BODY(s);
+	struct __test_metadata *_metadata = s->t;
 	unsigned long long when = 0;
 	struct kgo_timer *t = kgo_timer_new((long long)HOUR);
 	struct kgo_ticker *tick = kgo_ticker_new((long long)SEC);
@@ -337,7 +333,7 @@ static void after_hour(void *arg)
 static void after_func_body(void *arg)
 {
 	struct shared *s = arg;
-	BODY(s);
+	struct __test_metadata *_metadata = s->t;
 
 	EXPECT_EQ(0, kgo_after_func(&s->timer, (long long)HOUR, after_hour, s));
 	kgo_sleep((long long)HOUR - 1);
@@ -362,7 +358,7 @@ GO_TEST(what_after_func_runs_belongs_to_the_bubble)
 static void context_body(void *arg)
 {
 	struct shared *s = arg;
-	BODY(s);
+	struct __test_metadata *_metadata = s->t;
 	struct kgo_ctx *ctx;
 
 	ctx = kgo_ctx_with_timeout(kgo_ctx_background(), (long long)HOUR);
@@ -438,7 +434,7 @@ GO_TEST(its_main_goroutine_may_end_by_exit)
 static void make_timers(void *arg)
 {
 	struct shared *s = arg;
-	BODY(s);
+	struct __test_metadata *_metadata = s->t;
 
 	/* One pending and one that has fired, both left behind. */
 	EXPECT_EQ(0, kgo_after_func(&s->timer, 2 * (long long)HOUR, set_flag, s));
@@ -473,7 +469,7 @@ static void ping(void *arg)
 static void busy_body(void *arg)
 {
 	struct shared *s = arg;
-	BODY(s);
+	struct __test_metadata *_metadata = s->t;
 	int i, v;
 
 	s->c = kgo_chan_make(sizeof(int), 0);

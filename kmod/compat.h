@@ -47,6 +47,24 @@ static inline void kgo_vma_flags(struct vm_area_struct *vma,
 #endif
 }
 
+/*
+ * Forget what KASAN remembers of the frames from here to @to, which are left
+ * without their returns.  The compiler's own call for that is the only one that
+ * modules have; it is there where stacks are poisoned.
+ */
+#if IS_ENABLED(CONFIG_KASAN_GENERIC) && IS_ENABLED(CONFIG_KASAN_STACK)
+void __asan_allocas_unpoison(void *from, long to);
+
+static __always_inline void kgo_unpoison_stack(const void *to)
+{
+	__asan_allocas_unpoison(__builtin_frame_address(0), (long)to);
+}
+#else
+static __always_inline void kgo_unpoison_stack(const void *to)
+{
+}
+#endif
+
 /* Export to kgo_kunit.ko only.  A namespace is a string since 6.13. */
 #if KGO_KERNEL_SINCE(6, 13)
 #define KGO_EXPORT_TEST(sym)	EXPORT_SYMBOL_NS_GPL(sym, "KGO_TEST")

@@ -23,20 +23,30 @@ struct kgo_call {
 	struct completion	done;
 };
 
+static void kgo_call_done(void *arg)
+{
+	struct kgo_call *call = arg;
+
+	/* The last access: the waiter's stack may be gone after it. */
+	complete(&call->done);
+}
+
 static void kgo_call_body(void *arg)
 {
 	struct kgo_call *call = arg;
 
 	/* The tables show whom it is for. */
 	port_store(&port_self()->curg->d.fn, (u64)(unsigned long)call->fn);
-	call->ret = call->fn(call->arg);
-	/* The last access: the waiter's stack may be gone after it. */
-	complete(&call->done);
+	KGO_SCOPE {
+		/* However it ends. */
+		kgo_defer(kgo_call_done, call);
+		call->ret = call->fn(call->arg);
+	}
 }
 
 int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg)
 {
-	struct kgo_call call = { .fn = fn, .arg = arg };
+	struct kgo_call call = { .fn = fn, .arg = arg, .ret = -ECANCELED };
 	int ret;
 
 	if (!fn)
@@ -85,10 +95,14 @@ EXPORT_SYMBOL_GPL(kgo_module_wait);
 #define KGO_EXPORT(sym)	EXPORT_SYMBOL_GPL(sym)
 
 KGO_EXPORT(kgo_go_at);
+KGO_EXPORT(kgo_exit);
 KGO_EXPORT(kgo_yield);
 KGO_EXPORT(kgo_goid);
 KGO_EXPORT(kgo_sleep);
 KGO_EXPORT(kgo_num_goroutine);
+KGO_EXPORT(kgo_num_goroutine_all);
+
+KGO_EXPORT(kgo_quiesce);
 
 KGO_EXPORT(kgo_chan_make);
 KGO_EXPORT(kgo_chan_free);
@@ -124,6 +138,14 @@ KGO_EXPORT(kgo_ctx_with_deadline_at);
 KGO_EXPORT(kgo_ctx_with_timeout_at);
 KGO_EXPORT(kgo_ctx_with_value_at);
 KGO_EXPORT(kgo_ctx_without_cancel_at);
+KGO_EXPORT(kgo_defer);
+KGO_EXPORT(kgo_jmp_set);
+KGO_EXPORT(kgo_panic);
+KGO_EXPORT(kgo_panic_value);
+KGO_EXPORT(kgo_recover);
+KGO_EXPORT(kgo_recover_kind);
+KGO_EXPORT(kgo_scope_enter);
+KGO_EXPORT(kgo_scope_leave);
 
 KGO_EXPORT(kgo_mutex_lock);
 KGO_EXPORT(kgo_mutex_try_lock);
@@ -189,6 +211,8 @@ KGO_EXPORT_TEST(kgo_rt);
 KGO_EXPORT_TEST(kgo_kernel_g);
 KGO_EXPORT_TEST(kgo_kernel_runtime);
 KGO_EXPORT_TEST(kgo_throw_hook);
+KGO_EXPORT_TEST(kgo_panic_hook);
+KGO_EXPORT_TEST(kgo_panic_nth);
 KGO_EXPORT_TEST(port_self);
 KGO_EXPORT_TEST(port_throw);
 
@@ -198,6 +222,8 @@ KGO_EXPORT_TEST(kgo_reason_name);
 KGO_EXPORT_TEST(arb_init);
 KGO_EXPORT_TEST(arb_destroy);
 KGO_EXPORT_TEST(arb_m_init);
+KGO_EXPORT_TEST(arb_join);
+KGO_EXPORT_TEST(arb_dead);
 KGO_EXPORT_TEST(arb_block);
 KGO_EXPORT_TEST(arb_unblock);
 KGO_EXPORT_TEST(arb_handoff);
@@ -218,6 +244,10 @@ KGO_EXPORT_TEST(kgo_batches_get);
 KGO_EXPORT_TEST(kgo_g_set_state);
 KGO_EXPORT_TEST(kgo_g_new);
 KGO_EXPORT_TEST(kgo_g_free);
+KGO_EXPORT_TEST(kgo_go_system);
+KGO_EXPORT_TEST(kgo_group_enter);
+KGO_EXPORT_TEST(kgo_group_has);
+KGO_EXPORT_TEST(kgo_group_leave);
 KGO_EXPORT_TEST(kgo_start);
 KGO_EXPORT_TEST(kgo_wakep);
 KGO_EXPORT_TEST(kgo_runq_put);

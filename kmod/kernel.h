@@ -5,6 +5,7 @@
 #ifndef KGO_KERNEL_H
 #define KGO_KERNEL_H
 
+struct kgo_panic;
 struct kgo_runtime;
 
 /* The runtime, NULL before kgo_kernel_init(); constant after it. */
@@ -12,6 +13,9 @@ extern struct kgo_runtime *kgo_kernel_runtime;
 
 /* For KUnit: called instead of a warning when the core throws. */
 extern void (*kgo_throw_hook)(const char *msg);
+
+/* For KUnit: called instead of the log for a panic that nobody recovers. */
+extern void (*kgo_panic_hook)(struct kgo_panic *p);
 
 /* port_kernel.c */
 int kgo_kernel_init(void);

@@ -85,7 +85,7 @@ debugfs:
 	return ret;
 }
 
-static void __exit kgo_exit(void)
+static void __exit kgo_module_exit(void)
 {
 	kgo_dev_exit();
 	kgo_kernel_exit();
@@ -105,7 +105,7 @@ static void __exit kgo_exit(void)
 }
 
 module_init(kgo_init);
-module_exit(kgo_exit);
+module_exit(kgo_module_exit);
 
 MODULE_DESCRIPTION("Goroutines: processors for threads, handed on when they block");
 MODULE_LICENSE("GPL");

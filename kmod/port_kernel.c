@@ -40,10 +40,13 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
+#include <linux/ratelimit.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "core/core.h"
 #include "kernel.h"
 #include "runtime.h"
@@ -64,6 +67,7 @@ struct kgo_kthread {
 	struct list_head	link;		/* kgo_pool.lock */
 	struct kgo_thread	*th;		/* the thread itself */
 	struct kgo_m		*m;		/* the thread itself */
+	struct kgo_jmp		end;		/* the thread itself: of a goroutine */
 	bool			pinned;		/* the thread itself: see above */
 	bool			taken;		/* the thread itself: not in nr_free */
 	bool			ended;		/* its last write to this */
@@ -87,6 +91,7 @@ static struct {
 struct kgo_runtime *kgo_kernel_runtime;
 void **kgo_kernel_g;
 void (*kgo_throw_hook)(const char *msg);
+void (*kgo_panic_hook)(struct kgo_panic *p);
 
 /*
  * What a goroutine is
@@ -192,6 +197,45 @@ static void kgo_hold(struct kgo_g *g)
 		kgo_held_release();
 }
 
+/*
+ * Jumps.  The stack is the thread's own, so for all who look at it a jump is
+ * one more return.  What is kept beside the stack must follow:
+ *
+ *   - the graph tracer's stack of return addresses, by its depth
+ *   - KASAN's poison of the frames that are left
+ *
+ * A kretprobe on a function that is left this way is not told, and its
+ * instances are lost in a way that its trampoline does not bear.
+ */
+void kgo_jmp_go(struct kgo_jmp *jmp);
+
+/* Not traced, nor are its callers: the depth is that of who calls them. */
+void notrace port_jmp_prepare(struct kgo_jmp *jmp)
+{
+#ifdef CONFIG_FUNCTION_GRAPH_TRACER
+	jmp->port = current->curr_ret_stack;
+#endif
+}
+
+void notrace port_jump(struct kgo_jmp *jmp)
+{
+#ifdef CONFIG_FUNCTION_GRAPH_TRACER
+	current->curr_ret_stack = jmp->port;
+#endif
+	kgo_unpoison_stack((void *)jmp->reg[KGO_JMP_SP]);
+	/* It does not return; the loop is what objtool can see. */
+	for (;;)
+		kgo_jmp_go(jmp);
+}
+
+/* A function of its own, since it returns twice. */
+static noinline notrace void kgo_run_here(struct kgo_kthread *kt, struct kgo_g *g)
+{
+	port_jmp_prepare(&kt->end);
+	if (!kgo_jmp_set(&kt->end))
+		kgo_g_entry(g);
+}
+
 void port_run(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_kthread *kt = kgo_kthread_of(m);
@@ -202,16 +246,17 @@ void port_run(struct kgo_m *m, struct kgo_g *g)
 	}
 	g->bound = m;
 	port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
-	kgo_g_entry(g);
+	kgo_run_here(kt, g);
 	if (kt->pinned) {
 		kt->pinned = false;
 		module_put(THIS_MODULE);
 	}
 }
 
+/* At a goroutine's end, from however deep. */
 void port_back(struct kgo_m *m, struct kgo_g *g)
 {
-	/* The end of a goroutine is the return of kgo_g_entry(). */
+	port_jump(&kgo_kthread_of(m)->end);
 }
 
 void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
@@ -222,6 +267,12 @@ void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 void port_pause(void)
 {
 	usleep_range(3, 20);
+}
+
+void port_mb_all(void)
+{
+	/* Each CPU passes a full barrier between the beginning and the end. */
+	synchronize_rcu();
 }
 
 /*
@@ -375,6 +426,8 @@ static void kgo_pool_work(struct work_struct *work)
  * When something is wrong
  */
 
+static DEFINE_RATELIMIT_STATE(kgo_panic_limit, 5 * HZ, 10);
+
 /* Whether this message comes for the first time; they are literals. */
 static bool kgo_is_new(const char *msg)
 {
@@ -392,9 +445,43 @@ static bool kgo_is_new(const char *msg)
 
 void port_panic(const char *msg)
 {
-	pr_err_ratelimited("kgo: goroutine %llu: %s\n", kgo_goid(), msg);
+	pr_err_ratelimited("kgo: panic: %s\n", msg);
 	if (kgo_is_new(msg))
 		dump_stack();
+}
+
+/* One line a panic, the oldest first. */
+void port_unrecovered(struct kgo_panic *newest)
+{
+	struct kgo_g *g = kgo_self_g();
+	struct kgo_panic *p;
+	u32 n = 0;
+
+	if (READ_ONCE(kgo_panic_hook)) {
+		kgo_panic_hook(newest);
+		return;
+	}
+	if (!__ratelimit(&kgo_panic_limit))
+		return;
+	while (kgo_panic_nth(newest, n))
+		n++;
+	while (n--) {
+		p = kgo_panic_nth(newest, n);
+		if (p->kind == KGO_PANIC_VALUE)
+			pr_err("kgo: panic: (void *) %p%s\n", p->value,
+			       p->recovered ? " [recovered]" : "");
+		else if (p->kind != KGO_PANIC_NONE)
+			pr_err("kgo: panic: %s%s\n", (const char *)p->value,
+			       p->recovered ? " [recovered]" : "");
+	}
+	pr_err("kgo: goroutine %llu [running]: %ps, ends\n", g->d.goid,
+	       (void *)(unsigned long)g->d.fn);
+	dump_stack();
+}
+
+void port_deadlock(const char *msg)
+{
+	port_throw(msg);
 }
 
 void port_throw(const char *msg)
@@ -425,6 +512,7 @@ int kgo_kernel_init(void)
 		.nr_ps = min(num_online_cpus(), kgo_max_ps),
 		.nr_ms = clamp(kgo_kthreads_max, 2U, KGO_BOUND_KTHREADS),
 		.nr_gs = KGO_KERNEL_GS,
+		.features = KGO_FEATURES & ~KGO_FEAT_DEADLOCK,
 	};
 	struct kgo_runtime *rt;
 	int ret;
@@ -464,10 +552,10 @@ static void kgo_kernel_drain(void)
 {
 	unsigned int i;
 
-	for (i = 0; kgo_num_goroutine(); i++) {
+	for (i = 0; kgo_num_goroutine_all(); i++) {
 		if (i == 500)
 			pr_warn("kgo: waiting for %llu goroutines to end\n",
-				kgo_num_goroutine());
+				kgo_num_goroutine_all());
 		msleep(20);
 	}
 }

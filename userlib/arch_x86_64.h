@@ -9,6 +9,7 @@
  *   arch_syscall()		a system call that leaves errno alone
  *   arch_stack_init()		the stack of a goroutine that has not run yet
  *   arch_switch()		from one stack to another
+ *   kgo_jmp_set(), arch_jump()	back to a frame of the same stack
  */
 #ifndef KGO_ARCH_X86_64_H
 #define KGO_ARCH_X86_64_H
@@ -19,6 +20,7 @@
 
 struct kgo_m;
 struct kgo_g;
+struct kgo_jmp;
 
 /*
  * The address of a thread-local variable is a constant of the function to the
@@ -81,6 +83,14 @@ static inline long arch_syscall(long nr, long a, long b, long c, long d,
  * perhaps on another thread.
  */
 void arch_switch(u64 *save, u64 to);
+
+/**
+ * arch_jump() - Return from kgo_jmp_set() once more, with 1
+ * @jmp: set on this stack
+ *
+ * Keeps what setjmp() keeps: the callee-saved registers, but no control words.
+ */
+void arch_jump(struct kgo_jmp *jmp) __attribute__((noreturn));
 
 /* First instruction of every goroutine, never called. */
 void arch_entry(void);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Text about goroutines: the table, the lines that a panic ends with, and the
- * library's own complaints.
+ * Text about goroutines: the table, and the library's own complaints.
  *
  * Nothing here allocates, locks or uses stdio's streams, so that it works in a
  * signal handler and in a program whose heap is broken.
@@ -66,40 +65,23 @@ void kgo_out_num(struct kgo_out *o, u64 v)
 	kgo_out_str(o, num(buf, v));
 }
 
+void kgo_out_hex(struct kgo_out *o, u64 v)
+{
+	char buf[19], *s = buf + 18;
+
+	*s = 0;
+	do {
+		*--s = "0123456789abcdef"[v & 15];
+		v >>= 4;
+	} while (v);
+	*--s = 'x';
+	*--s = '0';
+	kgo_out_str(o, s);
+}
+
 static const char *name_or(u64 addr, const char *other)
 {
 	return addr ? (const char *)addr : other;
-}
-
-/**
- * kgo_out_goroutine() - Who a goroutine is, as Go says it in a traceback
- * @o: where to
- * @g: a running goroutine
- */
-void kgo_out_goroutine(struct kgo_out *o, struct kgo_g *g)
-{
-	const struct kgo_site *site = (const struct kgo_site *)g->d.site;
-
-	kgo_out_str(o, "\ngoroutine ");
-	kgo_out_num(o, g->d.goid);
-	kgo_out_str(o, " [running]:\n");
-	if (!site)
-		return;
-	kgo_out_str(o, name_or(site->start, "?"));
-	kgo_out_str(o, "(...)\n");
-	if (!site->line)	/* main, which the library made */
-		return;
-	kgo_out_str(o, "created by ");
-	kgo_out_str(o, name_or(site->func, "?"));
-	if (g->d.parent) {
-		kgo_out_str(o, " in goroutine ");
-		kgo_out_num(o, g->d.parent);
-	}
-	kgo_out_str(o, "\n\t");
-	kgo_out_str(o, name_or(site->file, "?"));
-	kgo_out_str(o, ":");
-	kgo_out_num(o, site->line);
-	kgo_out_str(o, "\n");
 }
 
 static void pad(struct kgo_out *o, int width, size_t len)
@@ -189,11 +171,14 @@ static void out_header(struct kgo_out *o)
 	kgo_out_str(o, "  stack\n");
 }
 
-/*
- * Running as far as the scheduler knows, but its thread lost the P while it
- * was outside of the runtime: it blocks, or did and has not come back.
+/**
+ * kgo_is_blocked() - Does this thread sleep in a system call?
+ * @m: one that runs a goroutine, as far as the scheduler knows
+ *
+ * It lost its P while it was outside of the runtime: it blocks, or did and has
+ * not come back.
  */
-static bool is_blocked(const struct kgo_m *m)
+bool kgo_is_blocked(const struct kgo_m *m)
 {
 	return !port_load(&m->d.in_sched) && port_load(&m->d.p) == KGO_NONE;
 }
@@ -209,7 +194,7 @@ static void out_row(struct kgo_out *o, const struct kgo_gdesc *d, u64 now)
 	const char *name, *reason = "-";
 	char buf[24];
 
-	if (runs && is_blocked(kgo_m_at(m)))
+	if (runs && kgo_is_blocked(kgo_m_at(m)))
 		state = KGO_G_SYSCALL;
 	name = kgo_state_name(state);
 	if (state == KGO_G_WAITING)

@@ -13,7 +13,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -48,6 +47,9 @@ static void in_child(void)
 	kgo_rt.nr_ps = 0;
 	kgo_rt.ext_spawned = 0;
 	kgo_rt.ext_exited = 0;
+	kgo_rt.nr_system = 0;
+	kgo_rt.wakers = 0;
+	kgo_rt.main_gone = 0;
 	if (!port_self())
 		return;
 	forked_m.d.p = KGO_NONE;
@@ -165,6 +167,8 @@ static int start_locked(void)
 	if (!ret)
 		ret = kgo_overflow_init();
 	if (!ret)
+		ret = kgo_quit_init();
+	if (!ret)
 		ret = -pthread_atfork(NULL, NULL, in_child);
 	if (!ret)
 		ret = kgo_backend_ops->start();
@@ -200,7 +204,6 @@ struct main_call {
 	int	(*fn)(void *arg);
 	void	*arg;
 	int	ret;
-	jmp_buf	end;		/* kgo_run(): where kgo_exit() goes */
 };
 
 static const struct kgo_site main_site = {
@@ -237,11 +240,32 @@ idle:
 	return ret;
 }
 
+/* As Go: a panic that is on its way wins over the end of main. */
+static void await_panics(void)
+{
+	struct kgo_m *m;
+	u32 i;
+
+	for (i = 0; i < 1000 && port_load(&kgo_rt.panics); i++)
+		kgo_yield();
+	if (!kgo_is_fatal())
+		return;
+	m = kgo_enter_sched();
+	for (;;) {
+		kgo_park(m, KGO_WAIT_PANIC, NULL);
+		m = port_self();
+	}
+}
+
 static void main_body(void *arg)
 {
 	struct main_call *call = arg;
 
-	exit(call->fn(call->arg));
+	/* What it deferred outside of its own blocks runs before exit(). */
+	KGO_SCOPE
+		call->ret = call->fn(call->arg);
+	await_panics();
+	exit(call->ret);
 }
 
 int kgo_main(int (*fn)(void *arg), void *arg)
@@ -254,19 +278,22 @@ int kgo_main(int (*fn)(void *arg), void *arg)
 	ret = enter(fn, main_body, &call, KGO_STACK_MAIN, &m, &g);
 	if (ret)
 		return ret;
+	kgo_rt.main_goid = g->d.goid;
 	kgo_start(NULL, g);
-	kgo_m_main(m);
-	/* One thread too many.  But this one must not end before exit(). */
-	kgo_m_detach(m);
+	/*
+	 * It comes back when this is one thread too many.  But this one must
+	 * not end before exit(), and one that only waits for that, no M any
+	 * more, would look like one that can still wake a goroutine.
+	 */
 	for (;;)
-		pause();
+		kgo_m_main(m);
 }
 
 static void run_body(void *arg)
 {
 	struct main_call *call = arg;
 
-	if (!_setjmp(call->end))
+	KGO_SCOPE
 		call->ret = call->fn(call->arg);
 }
 
@@ -290,21 +317,10 @@ int kgo_run(int (*fn)(void *arg), void *arg, int *ret)
 	return 0;
 }
 
-void kgo_exit(void)
+/** kgo_is_main() - Is this the goroutine of kgo_main() or kgo_run()? */
+bool kgo_is_main(const struct kgo_g *g)
 {
-	struct kgo_m *m = port_self();
-
-	if (!m || !m->curg) {
-		port_throw("kgo_exit() outside of a goroutine");
-		abort();
-	}
-	if (kgo_g_fn(m->curg) == run_body) {
-		if (m->curg->x)
-			kgo_guards_run(m->curg->x, NULL);
-		longjmp(((struct main_call *)m->curg->arg)->end, 1);
-	}
-	kgo_g_end();
-	abort();
+	return kgo_g_fn(g) == main_body || kgo_g_fn(g) == run_body;
 }
 
 int kgo_backend(void)

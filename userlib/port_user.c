@@ -14,10 +14,10 @@
 #include "san.h"
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 /* How often a waiter looks at a lock before it sleeps: some microseconds. */
 #define LOCK_SPINS	100
@@ -47,6 +47,27 @@ void port_pause(void)
 	const struct timespec ts = { .tv_nsec = 3000 };
 
 	arch_syscall(SYS_nanosleep, (long)&ts, 0, 0, 0, 0, 0);
+}
+
+/*
+ * On a kernel without membarrier(), wait for longer than a processor keeps a
+ * store to itself.
+ */
+void port_mb_all(void)
+{
+	const struct timespec ts = { .tv_nsec = 1000000 };
+	static u32 registered;
+
+	if (!port_load(&registered)) {
+		arch_syscall(SYS_membarrier,
+			     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0,
+			     0, 0);
+		port_store(&registered, 1);
+	}
+	if (arch_syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0,
+			 0, 0, 0))
+		arch_syscall(SYS_nanosleep, (long)&ts, 0, 0, 0, 0, 0);
+	port_mb();
 }
 
 u64 port_seed(void)
@@ -153,12 +174,20 @@ void kgo_port_entry(struct kgo_g *g)
 	abort();
 }
 
+/* A function of its own, since it returns twice. */
+static __attribute__((noinline)) void run_here(struct port_m *pm, struct kgo_g *g)
+{
+	port_jmp_prepare(&pm->end);
+	if (!kgo_jmp_set(&pm->end))
+		kgo_g_entry(g);
+}
+
 void port_run(struct kgo_m *m, struct kgo_g *g)
 {
 	struct port_m *pm = port_m_of(m);
 
 	if (unlikely(!g->d.stack_lo)) {
-		kgo_g_entry(g);
+		run_here(pm, g);
 		return;
 	}
 	san_leave_m(pm, g);
@@ -171,7 +200,7 @@ void port_back(struct kgo_m *m, struct kgo_g *g)
 	void *fake = NULL;
 
 	if (unlikely(!g->d.stack_lo))
-		return;		/* its end, see port_run() */
+		port_jump(&port_m_of(m)->end);
 	san_leave_g(port_m_of(m), &fake, m->post == KGO_POST_EXIT);
 	arch_switch(&g->d.sp, m->sp);
 	san_arrive_g(port_m_of(port_self()), fake);
@@ -186,41 +215,19 @@ void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 	san_arrive_g(port_m_of(port_self()), fake);
 }
 
+void port_jmp_prepare(struct kgo_jmp *jmp)
+{
+	(void)jmp;
+}
+
+void port_jump(struct kgo_jmp *jmp)
+{
+	san_jump(jmp);
+	arch_jump(jmp);
+}
+
 int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 {
 	kgo_check_alive();
 	return kgo_backend_ops->enter(m, op, flags, target, deadline);
-}
-
-/* "goroutine 7 [running]:" and where it comes from, for the one that fails. */
-static void out_self(struct kgo_out *o)
-{
-	struct kgo_m *m = port_self();
-
-	if (m && m->curg)
-		kgo_out_goroutine(o, m->curg);
-}
-
-void port_panic(const char *msg)
-{
-	struct kgo_out o = { .fd = STDERR_FILENO };
-
-	kgo_out_str(&o, "panic: ");
-	kgo_out_str(&o, msg);
-	kgo_out_str(&o, "\n");
-	out_self(&o);
-	kgo_out_flush(&o);
-	_exit(2);
-}
-
-void port_throw(const char *msg)
-{
-	struct kgo_out o = { .fd = STDERR_FILENO };
-
-	kgo_out_str(&o, "fatal error: ");
-	kgo_out_str(&o, msg);
-	kgo_out_str(&o, "\n");
-	out_self(&o);
-	kgo_out_flush(&o);
-	abort();
 }

@@ -10,6 +10,13 @@
 
 #include "user.h"
 
+/* Threads that a sanitizer has in the process. */
+#ifdef __SANITIZE_THREAD__
+#define SAN_THREADS	1U
+#else
+#define SAN_THREADS	0U
+#endif
+
 #ifdef __SANITIZE_ADDRESS__
 
 #include <sanitizer/asan_interface.h>
@@ -53,6 +60,13 @@ static inline void san_leave_m(struct port_m *pm, struct kgo_g *g)
 static inline void san_arrive_m(struct port_m *pm)
 {
 	__sanitizer_finish_switch_fiber(pm->san_fake, NULL, NULL);
+}
+
+/* Frames are left without their returns. */
+static inline void san_jump(struct kgo_jmp *jmp)
+{
+	(void)jmp;
+	__asan_handle_no_return();
 }
 
 static inline void san_leave_g(struct port_m *pm, void **fake, bool ends)
@@ -103,6 +117,12 @@ static inline void san_stack_gone(u64 lo, size_t size)
 
 #include <sanitizer/tsan_interface.h>
 
+/* Its shadow of the stack follows libc's jump only; does not return. */
+static inline void san_jump(struct kgo_jmp *jmp)
+{
+	longjmp(jmp->buf, 1);
+}
+
 static inline void san_m_init(struct port_m *pm)
 {
 	pm->san_fiber = __tsan_get_current_fiber();
@@ -149,6 +169,11 @@ static inline void san_arrive_g(struct port_m *pm, void *fake)
 }
 
 #elif !defined(__SANITIZE_ADDRESS__)
+
+static inline void san_jump(struct kgo_jmp *jmp)
+{
+	(void)jmp;
+}
 
 static inline void san_m_init(struct port_m *pm)
 {

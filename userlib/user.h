@@ -24,6 +24,7 @@ struct port_m {
 	void	*altstack;	/* ours, or NULL */
 	size_t	altstack_size;
 	stack_t	old_altstack;
+	struct kgo_jmp end;	/* where a goroutine without a stack ends */
 	/* Sanitizers, see san.h: the thread's own stack. */
 	void	*san_fake;
 	const void *san_lo;
@@ -56,6 +57,7 @@ void kgo_m_detach(struct kgo_m *m);
 
 /* main.c */
 void kgo_check_alive(void);
+bool kgo_is_main(const struct kgo_g *g);
 
 /*
  * struct kgo_out - Text on its way to a file descriptor
@@ -69,11 +71,46 @@ struct kgo_out {
 	char	buf[500];
 };
 
+/* fatal.c */
+bool kgo_is_fatal(void);
+
+/* traceback.c: who a goroutine is and where it stands */
+#define KGO_TRACE_MAX	64U
+
+struct kgo_trace {
+	u64	pc[KGO_TRACE_MAX];	/* return addresses, the innermost first */
+	u32	n;
+	bool	whole;			/* the goroutine's body is among them */
+};
+
+void kgo_trace(struct kgo_trace *t, struct kgo_g *g, const void *from);
+void kgo_out_goroutine(struct kgo_out *o, struct kgo_g *g);
+void kgo_out_start(struct kgo_out *o, struct kgo_g *g);
+void kgo_out_created(struct kgo_out *o, struct kgo_g *g);
+void kgo_out_stack(struct kgo_out *o, struct kgo_g *g);
+void kgo_out_traceback(struct kgo_out *o, struct kgo_g *g, const void *from,
+		       bool all);
+
+/* symbol.c */
+struct kgo_symbols;
+bool kgo_symbols_out(struct kgo_symbols *s, struct kgo_out *o,
+		     const struct kgo_trace *t);
+void kgo_symbols_run(void (*fn)(struct kgo_symbols *s, void *arg), void *arg);
+
 /* dump.c */
 void kgo_out_str(struct kgo_out *o, const char *s);
 void kgo_out_num(struct kgo_out *o, u64 v);
+void kgo_out_hex(struct kgo_out *o, u64 v);
 void kgo_out_flush(struct kgo_out *o);
-void kgo_out_goroutine(struct kgo_out *o, struct kgo_g *g);
+bool kgo_is_blocked(const struct kgo_m *m);
 void kgo_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* stacks.c */
+#define KGO_OUT_STACK	0x1U	/* with its stack, by names */
+#define KGO_OUT_MS	0x2U	/* with milliseconds, not minutes */
+
+int kgo_quit_init(void);
+void kgo_out_one(struct kgo_out *o, struct kgo_g *g, u64 now, u32 how);
+void kgo_out_all(struct kgo_out *o, u32 how);
 
 #endif

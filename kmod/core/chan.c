@@ -278,7 +278,7 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 	if (unlikely(!c))
 		return nil_op(send, ns);
 	if (kgo_chan_is_foreign(c)) {
-		port_panic(send ? "send on synctest channel from outside bubble" :
+		kgo_panic_rt(send ? "send on synctest channel from outside bubble" :
 			   "receive on synctest channel from outside bubble");
 		return -EPERM;
 	}
@@ -298,7 +298,7 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 	}
 	kgo_leave_sched();
 	if (unlikely(ret == -EPIPE))
-		port_panic("send on closed channel");
+		kgo_panic_rt("send on closed channel");
 	return ret;
 }
 
@@ -361,11 +361,11 @@ int kgo_chan_close(struct kgo_chan *c)
 	struct kgo_g *g;
 
 	if (!c) {
-		port_panic("close of nil channel");
+		kgo_panic_rt("close of nil channel");
 		return -EINVAL;
 	}
 	if (kgo_chan_is_foreign(c)) {
-		port_panic("close of synctest channel from outside bubble");
+		kgo_panic_rt("close of synctest channel from outside bubble");
 		return -EPERM;
 	}
 	kgo_enter_sched();
@@ -373,7 +373,7 @@ int kgo_chan_close(struct kgo_chan *c)
 	if (c->closed) {
 		port_unlock(&c->lock);
 		kgo_leave_sched();
-		port_panic("close of closed channel");
+		kgo_panic_rt("close of closed channel");
 		return -EPIPE;
 	}
 	port_store(&c->closed, 1);

@@ -175,7 +175,7 @@ static bool has_parent(struct kgo_ctx *parent)
 {
 	if (likely(parent))
 		return true;
-	port_panic("cannot create context from nil parent");
+	kgo_panic_rt("cannot create context from nil parent");
 	return false;
 }
 

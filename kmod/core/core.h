@@ -63,6 +63,14 @@ static inline struct kgo_p *kgo_m_p(struct kgo_m *m)
 	return p == KGO_NONE ? NULL : kgo_p_at(p & ~KGO_P_CLAIM);
 }
 
+/* The calling goroutine, or NULL. */
+static inline struct kgo_g *kgo_self_g(void)
+{
+	struct kgo_m *m = port_self();
+
+	return m ? m->curg : NULL;
+}
+
 static inline u32 kgo_rand(struct kgo_m *m)
 {
 	u64 x = m->rand;
@@ -80,6 +88,22 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base);
 void kgo_rt_destroy(void);
 void kgo_m_init(struct kgo_m *m, u32 index);
 
+/* deadlock.c */
+void kgo_all_asleep(void);
+
+/* group.c */
+void kgo_group_init(void);
+struct kgo_group *kgo_group_enter(void);
+int kgo_group_leave(struct kgo_group *group);
+bool kgo_group_has(const struct kgo_group *group, struct kgo_g *g);
+void kgo_group_join(struct kgo_group *group, struct kgo_g *g);
+void kgo_group_quit(struct kgo_g *g);
+
+/* quiesce.c */
+void kgo_quiesce_init(void);
+void kgo_quiesce_wake(void);
+int kgo_wait_end(u64 seen, long long ns);
+
 /* gq.c: queues of goroutines linked by index */
 void kgo_gq_push(struct kgo_gq *q, struct kgo_g *g);
 void kgo_gq_push_front(struct kgo_gq *q, struct kgo_g *g);
@@ -92,8 +116,13 @@ void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to);
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
-void kgo_g_drop(struct kgo_m *m, struct kgo_g *g);
+void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
+
+/* gx.c: what only some goroutines have */
 struct kgo_gx *kgo_gx(struct kgo_g *g);
+int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
+		   const struct kgo_task *task);
+void kgo_gx_end(struct kgo_g *g);
 
 /* runq.c: the local run queue of a P */
 void kgo_runq_put(struct kgo_p *p, struct kgo_g *g, bool next);
@@ -108,16 +137,48 @@ struct kgo_g *kgo_globq_get(struct kgo_p *p, bool one);
 void kgo_m_main(struct kgo_m *m);
 void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
-void kgo_g_end(void);
+void __noreturn kgo_g_end(void);
 void kgo_leave(struct kgo_m *m, u8 post);
 void kgo_wakep(struct kgo_m *m);
 bool kgo_ensure_spare(struct kgo_m *m);
 void kgo_watch_timers(struct kgo_m *m, struct kgo_p *p);
 void kgo_start(struct kgo_m *m, struct kgo_g *g);
 
+/* defer.c: what a goroutine has to see to on its way out */
+enum kgo_frame_kind {
+	KGO_FRAME_SCOPE		= 0x0,	/* its block runs */
+	KGO_FRAME_LEAVING	= 0x1,	/* its block has ended, its deferred calls run */
+	KGO_FRAME_BASE		= 0x2,	/* of the goroutine, without a block */
+	KGO_FRAME_PANIC		= 0x4,	/* a struct kgo_panic */
+};
+
+bool kgo_scope_pop(struct kgo_scope *s, struct kgo_deferred *d);
+bool kgo_scope_is_base(const struct kgo_scope *s);
+void kgo_base_leave(struct kgo_g *g);
+
+/*
+ * struct kgo_panic - A panic, or a kgo_exit(), whose deferred calls run
+ *
+ * On the stack of who panics.  Owned by its goroutine.
+ */
+struct kgo_panic {
+	struct kgo_frame frame;
+	struct kgo_scope *at;	/* whose deferred calls it runs */
+	void		*value;
+	const void	*from;	/* frame address of the function that panics */
+	u8		kind;	/* enum kgo_panic_kind; NONE for kgo_exit() */
+	bool		recovered;
+};
+
+/* panic.c */
+void kgo_panic_rt(const char *msg);
+struct kgo_panic *kgo_panic_nth(struct kgo_panic *p, u32 n);
+
 /* park.c */
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
 void kgo_ready(struct kgo_g *g);
+u64 kgo_num_ended(void);
+int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* chan.c */
 struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);
@@ -132,9 +193,6 @@ bool kgo_alarm_take(struct kgo_p *p, struct kgo_alarm *a);
 void kgo_alarm_put(struct kgo_p *p, struct kgo_alarm *a, long long ns);
 u32 kgo_timers_run(struct kgo_p *p, u64 now);
 u64 kgo_timers_first(void);
-
-/* task.c: what is owed at a goroutine's end */
-void kgo_gx_end(struct kgo_g *g);
 
 /* addrq.c */
 void kgo_addrq_init(void);

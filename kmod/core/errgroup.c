@@ -22,7 +22,7 @@ struct kgo_ctx *kgo_errgroup_with_context(struct kgo_errgroup *g,
 void kgo_errgroup_set_limit(struct kgo_errgroup *g, int n)
 {
 	if (g->limited && g->sem.used) {
-		port_panic("errgroup: modify limit while goroutines in the group are still active");
+		kgo_panic_rt("errgroup: modify limit while goroutines in the group are still active");
 		return;
 	}
 	g->limited = n >= 0;

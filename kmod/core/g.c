@@ -62,19 +62,6 @@ void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to)
 		port_relax();
 }
 
-/**
- * kgo_gx() - The extension of a goroutine, made if it has none
- * @g: the calling goroutine, or one that was not started yet
- *
- * CONTEXT: may sleep, no lock held.  Return: NULL without memory.
- */
-struct kgo_gx *kgo_gx(struct kgo_g *g)
-{
-	if (!g->x)
-		g->x = port_alloc(sizeof(*g->x));
-	return g->x;
-}
-
 /* Reserve fresh descriptors: for a P a batch, else one. */
 static int g_reserve(u32 want, u32 *first, u32 *n)
 {
@@ -240,19 +227,18 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 }
 
 /**
- * kgo_g_drop() - Give up a goroutine that was not started
- * @m: the calling M with in_sched set, or NULL
- * @g: from kgo_g_new()
+ * kgo_g_cancel() - Undo kgo_g_new(): it will not be started after all
+ * @m: the calling M with in_sched set and a P, or NULL
+ * @g: from kgo_g_new(), in no queue
  *
  * CONTEXT: may sleep, no lock held.
  */
-void kgo_g_drop(struct kgo_m *m, struct kgo_g *g)
+void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 
-	/* kgo_g_new() counted it. */
 	if (p)
-		port_store(&p->d.exited, p->d.exited + 1);
+		port_store_release(&p->d.exited, p->d.exited + 1);
 	else
 		port_add(&kgo_rt.ext_exited, 1);
 	kgo_g_free(m, g);

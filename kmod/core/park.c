@@ -30,7 +30,9 @@ static void bound_wait(struct kgo_m *m, struct kgo_g *g)
 
 	do {
 		deadline = kgo_ensure_spare(m) ? 0 : port_now() + RETRY_NS;
-		port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, deadline);
+		if (port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, deadline) ==
+		    -EDEADLK)
+			kgo_all_asleep();
 	} while (!kgo_m_has_p(m));
 	p = kgo_m_p(m);
 	port_store(&g->d.p, p->index);
@@ -147,31 +149,58 @@ unsigned long long kgo_goid(void)
 	return m && m->curg ? m->curg->d.goid : 0;
 }
 
-/*
- * Those that ended are read first.  So one that starts and ends meanwhile can
- * make it too many, but never too few: who reads that he is alone was alone.
+/**
+ * kgo_num_ended() - How many goroutines have ended so far
+ *
+ * CONTEXT: any.
  */
-unsigned long long kgo_num_goroutine(void)
+u64 kgo_num_ended(void)
 {
-	u64 exited = port_load_acquire(&kgo_rt.ext_exited), n;
+	u64 n = port_load_acquire(&kgo_rt.ext_exited);
 	u32 i;
 
 	for (i = 0; i < kgo_rt.nr_ps; i++)
-		exited += port_load_acquire(&kgo_p_at(i)->d.exited);
-	n = port_load(&kgo_rt.ext_spawned);
-	for (i = 0; i < kgo_rt.nr_ps; i++)
-		n += port_load(&kgo_p_at(i)->d.spawned);
-	return n - exited;
+		n += port_load_acquire(&kgo_p_at(i)->d.exited);
+	return n;
 }
 
-static int go(const struct kgo_site *site, void (*fn)(void *), void *arg,
-	      const struct kgo_attr *attr, const struct kgo_task *task)
+/*
+ * The ended ones first: whoever ended in between was counted as started, so
+ * that the result is never below what exists, whatever happens meanwhile.
+ */
+unsigned long long kgo_num_goroutine_all(void)
+{
+	u64 ended = kgo_num_ended(), n = 0;
+	u32 i;
+
+	for (i = 0; i < kgo_rt.nr_ps; i++)
+		n += port_load(&kgo_p_at(i)->d.spawned);
+	return n + port_load(&kgo_rt.ext_spawned) - ended;
+}
+
+unsigned long long kgo_num_goroutine(void)
+{
+	u32 system, again;
+	u64 n;
+
+	again = port_load_acquire(&kgo_rt.nr_system);
+	do {
+		system = again;
+		n = kgo_num_goroutine_all();
+		port_mb();	/* both numbers belong to one moment */
+		again = port_load_acquire(&kgo_rt.nr_system);
+	} while (again != system);
+	return n - system;
+}
+
+static int start_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
+		    size_t stack_size, u16 flags, const struct kgo_task *task)
 {
 	struct kgo_m *m = port_self();
 	struct kgo_g *g;
 	int ret;
 
-	if (!fn || (attr && (attr->flags || attr->reserved)))
+	if (!fn)
 		return -EINVAL;
 	if (!kgo_rt.r)
 		return -ESRCH;
@@ -179,11 +208,19 @@ static int go(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		m = kgo_enter_sched();
 	else
 		m = NULL;
-	ret = kgo_g_new(m, &g, fn, arg, attr ? attr->stack_size : 0, site);
-	if (!ret && unlikely(task || (m && m->curg->x)))
-		ret = kgo_task_set(m, g, task);
-	if (!ret)
+	ret = kgo_g_new(m, &g, fn, arg, stack_size, site);
+	if (!ret && unlikely(task || (m && m->curg->x && !flags))) {
+		ret = kgo_gx_inherit(g, m ? m->curg->x : NULL, task);
+		if (ret)
+			kgo_g_cancel(m, g);
+	}
+	if (!ret) {
+		if (unlikely(flags)) {
+			port_store(&g->d.flags, g->d.flags | flags);
+			port_add(&kgo_rt.nr_system, 1);
+		}
 		kgo_start(m, g);
+	}
 	if (m)
 		kgo_leave_sched();
 	return ret;
@@ -192,7 +229,9 @@ static int go(const struct kgo_site *site, void (*fn)(void *), void *arg,
 int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	      const struct kgo_attr *attr)
 {
-	return go(site, fn, arg, attr, NULL);
+	if (attr && (attr->flags || attr->reserved))
+		return -EINVAL;
+	return start_at(site, fn, arg, attr ? attr->stack_size : 0, 0, NULL);
 }
 
 /**
@@ -208,5 +247,20 @@ int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 int kgo_go_task(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		const struct kgo_task *task)
 {
-	return go(site, fn, arg, NULL, task);
+	return start_at(site, fn, arg, 0, 0, task);
+}
+
+/**
+ * kgo_go_system() - Start a goroutine of the runtime itself
+ * @site: static record of the calling place, or NULL
+ * @fn: what it runs
+ * @arg: passed to @fn; stays the caller's
+ *
+ * kgo_num_goroutine() does not count it, leak checks and reports of a deadlock
+ * leave it out, and what it starts is the program's again.
+ * CONTEXT and Return: as kgo_go_at().
+ */
+int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg)
+{
+	return start_at(site, fn, arg, 0, KGO_GF_SYSTEM, NULL);
 }

@@ -9,7 +9,7 @@
  * A port's header supplies, before anything of the core is seen:
  *
  *   u8 u16 u32 u64 s64 bool size_t NULL, memcpy memset, E* error numbers,
- *   ARRAY_SIZE, container_of, likely, unlikely, static_assert
+ *   ARRAY_SIZE, container_of, likely, unlikely, __noreturn, static_assert
  *   kgo_lock_t		a lock; all-zero is not necessarily initialised
  *
  * Atomics.  The core has no other shared accesses, so that the simulator can
@@ -43,6 +43,8 @@
 
 struct kgo_m;
 struct kgo_g;
+struct kgo_jmp;
+struct kgo_panic;
 
 /**
  * port_now() - The clock of timers, deadlines and wait-since
@@ -64,6 +66,16 @@ u64 port_now_coarse(void);
  * CONTEXT: may sleep, no lock held.
  */
 void port_pause(void);
+
+/**
+ * port_mb_all() - A full barrier on every CPU that runs a thread of this world
+ *
+ * What a thread did before a compiler barrier that it passes before this is
+ * seen by the caller afterwards; what it does after one that it passes later
+ * sees what the caller did before.  Slow.
+ * CONTEXT: may sleep, no lock held.
+ */
+void port_mb_all(void);
 
 /**
  * port_seed() - A number that differs from thread to thread
@@ -153,8 +165,8 @@ void port_g_init(struct kgo_g *g);
  * @m: the calling thread's M
  * @g: dequeued, runs on @m
  *
- * Called on the M's own stack.  Where goroutines are bound to their M (kernel)
- * it is a call of kgo_g_entry(), which returns when the goroutine ends.
+ * Called on the M's own stack.  A goroutine without a stack of its own (all in
+ * the kernel) runs as a call of kgo_g_entry(), whose end is a jump back here.
  */
 void port_run(struct kgo_m *m, struct kgo_g *g);
 
@@ -164,9 +176,8 @@ void port_run(struct kgo_m *m, struct kgo_g *g);
  * @m: the M that it is on
  * @g: the goroutine
  *
- * Returns when the goroutine is run again, perhaps by another thread.  Where
- * goroutines are bound to their M it is called only at a goroutine's end, and
- * returns at once.
+ * Returns when the goroutine is run again, perhaps by another thread; never at
+ * its end.  For a goroutine without a stack of its own it is called only then.
  */
 void port_back(struct kgo_m *m, struct kgo_g *g);
 
@@ -206,14 +217,49 @@ int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline);
 int port_m_start(void);
 
 /**
- * port_panic() - A goroutine did what Go panics about
+ * port_jmp_prepare() - Note what the world keeps about calls under way
+ * @jmp: its caller, or who calls that, calls kgo_jmp_set() with it next
+ *
+ * CONTEXT: any.
+ */
+void port_jmp_prepare(struct kgo_jmp *jmp);
+
+/**
+ * port_jump() - Go on where kgo_jmp_set() was called, which returns 1
+ * @jmp: set on this stack, in a frame that still exists
+ *
+ * CONTEXT: no lock held, outside of enter_sched or at a goroutine's end.
+ */
+void __noreturn port_jump(struct kgo_jmp *jmp);
+
+/**
+ * port_unrecovered() - The calling goroutine's panic found nobody to recover it
+ * @p: the panic, with those that it interrupted; its stack is as it was
+ *
+ * A program prints it and ends with status 2.  The kernel logs it and returns:
+ * the goroutine ends then.
+ * CONTEXT: a goroutine, outside of enter_sched.
+ */
+void port_unrecovered(struct kgo_panic *p);
+
+/**
+ * port_panic() - A thread that is no goroutine did what Go panics about
  * @msg: in Go's words
  *
- * A program prints the message and the goroutine and ends with status 2.  The
- * kernel logs it once per call site and goes on, so that the caller must
- * return an error afterwards.
+ * A program prints the message and ends with status 2.  The kernel logs it and
+ * returns, so that the caller must return an error afterwards.
  */
 void port_panic(const char *msg);
+
+/**
+ * port_deadlock() - No goroutine will ever run again
+ * @msg: in Go's words
+ *
+ * A program prints "fatal error: ", the message and all goroutines, and ends
+ * with status 2.  The kernel is never told: its arbiter does not look for it.
+ * CONTEXT: an M without a P, with in_sched set.
+ */
+void port_deadlock(const char *msg);
 
 /**
  * port_throw() - An invariant of the runtime is broken; nothing can go on

@@ -43,6 +43,8 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base)
 	port_lock_init(&kgo_rt.gfree_lock);
 	kgo_addrq_init();
 	kgo_ctx_init();
+	kgo_group_init();
+	kgo_quiesce_init();
 
 	/*
 	 * Strides that are coprime to the number of Ps visit each P once, in

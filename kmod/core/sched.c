@@ -162,6 +162,10 @@ static bool park_spare(struct kgo_m *m, struct kgo_g *give)
 		m->spinning |= ret & KGO_ENTER_R_WAKE;
 		return true;
 	}
+	if (unlikely(ret == -EDEADLK)) {
+		kgo_all_asleep();
+		return true;
+	}
 	if (ret == -ESHUTDOWN) {
 		stop_spinning(m);
 		return false;
@@ -432,11 +436,18 @@ static void settle(struct kgo_m *m)
 		g->bound = NULL;
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_DEAD);
 		p = kgo_m_p(m);
+		if (unlikely(g->d.flags & KGO_GF_SYSTEM))
+			port_add(&kgo_rt.nr_system, -1U);
+		/* Pairs with kgo_num_goroutine_all(): it was started before. */
 		if (p)
-			port_store(&p->d.exited, p->d.exited + 1);
+			port_store_release(&p->d.exited, p->d.exited + 1);
 		else
 			port_add(&kgo_rt.ext_exited, 1);
 		kgo_g_free(m, g);
+		/* Pairs with the barrier on all CPUs in quiesce.c. */
+		port_barrier();
+		if (unlikely(port_load(&kgo_rt.nr_quiesce)))
+			kgo_quiesce_wake();
 		break;
 	}
 }
@@ -475,7 +486,7 @@ static struct kgo_g *next_here(struct kgo_m *m)
  * Goes straight to the next goroutine if that is easy: half the price of the
  * way over the scheduler's stack.
  * CONTEXT: a goroutine.  Returns when it is run again, perhaps on another M,
- * with in_sched set; never after %KGO_POST_EXIT, but in the kernel.
+ * with in_sched set; never after %KGO_POST_EXIT.
  */
 void kgo_leave(struct kgo_m *m, u8 post)
 {
@@ -488,8 +499,7 @@ void kgo_leave(struct kgo_m *m, u8 post)
 		port_switch(m, g, next);
 	else
 		port_back(m, g);
-	if (post != KGO_POST_EXIT)
-		settle(port_self());
+	settle(port_self());
 }
 
 static void execute(struct kgo_m *m, struct kgo_g *g)
@@ -579,8 +589,7 @@ void kgo_start(struct kgo_m *m, struct kgo_g *g)
 /**
  * kgo_g_end() - End the calling goroutine
  *
- * CONTEXT: a goroutine.  Does not return where goroutines have stacks of their
- * own; elsewhere the caller must return from the goroutine's body at once.
+ * CONTEXT: a goroutine whose deferred calls have been run.  Does not return.
  */
 void kgo_g_end(void)
 {
@@ -596,6 +605,8 @@ void kgo_g_end(void)
 	if (unlikely(!kgo_m_has_p(m)))
 		port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0);
 	kgo_leave(m, KGO_POST_EXIT);
+	for (;;)
+		port_throw("a goroutine ran on after its end");
 }
 
 /**
@@ -604,8 +615,13 @@ void kgo_g_end(void)
  */
 void kgo_g_entry(struct kgo_g *g)
 {
+	void *arg = g->arg;
+
 	settle(port_self());
 	kgo_leave_sched();
-	kgo_g_fn(g)(g->arg);
+	g->frames = NULL;
+	kgo_g_fn(g)(arg);
+	if (unlikely(g->frames))
+		kgo_base_leave(g);
 	kgo_g_end();
 }

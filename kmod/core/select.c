@@ -284,7 +284,7 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 		}
 		if (cases[i].c && kgo_chan_is_foreign(cases[i].c)) {
 			kgo_leave_sched();
-			port_panic("select on synctest channel from outside bubble");
+			kgo_panic_rt("select on synctest channel from outside bubble");
 			return -EPERM;
 		}
 		live += cases[i].c != NULL;
@@ -316,7 +316,7 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 out:
 	kgo_leave_sched();
 	if (unlikely(ret == -EPIPE))
-		port_panic("send on closed channel");
+		kgo_panic_rt("send on closed channel");
 	return ret;
 }
 

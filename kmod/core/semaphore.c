@@ -213,5 +213,5 @@ void kgo_semaphore_release(struct kgo_semaphore *s, long long n)
 	ready_all(&woken);
 	kgo_leave_sched();
 	if (unlikely(!ok))
-		port_panic("semaphore: released more than held");
+		kgo_panic_rt("semaphore: released more than held");
 }

@@ -20,7 +20,6 @@
 #include "task.h"
 
 struct flight_call {
-	struct kgo_guard guard;
 	struct kgo_dst	node;		/* Q: f->mu */
 	struct kgo_list	waiters;	/* Q: f->mu while it is in the tree */
 	u32		joined;		/* Q: likewise; how many beside the first */
@@ -105,8 +104,9 @@ static void unlist(struct kgo_dst **link)
 	kgo_dst_remove(link);
 }
 
-static void finish(struct flight_call *call)
+static void finish(void *arg)
 {
+	struct flight_call *call = arg;
 	struct kgo_flight *f = call->f;
 	struct flight_waiter *w;
 	struct kgo_list *l;
@@ -130,17 +130,11 @@ static void finish(struct flight_call *call)
 	}
 }
 
-static void finish_left(struct kgo_guard *guard)
-{
-	finish(container_of(guard, struct flight_call, guard));
-}
-
 int kgo_flight_do(struct kgo_flight *f, const void *key, size_t len,
 		  int (*fn)(void *arg, void **val), void *arg,
 		  struct kgo_flight_result *res)
 {
 	struct flight_call call = {
-		.guard.fn = finish_left,
 		.f = f, .key = key, .len = len,
 		.err = -ECANCELED,
 	};
@@ -154,10 +148,10 @@ int kgo_flight_do(struct kgo_flight *f, const void *key, size_t len,
 		kgo_bubble_inside(port_self()->curg, true);
 		kgo_sema_acquire(&w.sema, KGO_WAIT_WAITGROUP, false);
 	} else {
-		kgo_guard_push(&call.guard);
-		call.err = fn(arg, &call.val);
-		kgo_guard_pop(&call.guard);
-		finish(&call);
+		KGO_SCOPE {
+			kgo_defer(finish, &call);
+			call.err = fn(arg, &call.val);
+		}
 		w.res.val = call.val;
 		w.res.err = call.err;
 		w.res.shared = call.joined;

@@ -157,18 +157,18 @@ void kgo_wg_add(struct kgo_wg *wg, int delta)
 	if (delta > 0 && wg_count(state) == delta)
 		port_store(&wg->reserved, kgo_bubble_id());
 	if (unlikely(wg_count(state) < 0)) {
-		port_panic("sync: negative WaitGroup counter");
+		kgo_panic_rt("sync: negative WaitGroup counter");
 		return;
 	}
 	if (unlikely(waiters && delta > 0 && wg_count(state) == delta)) {
-		port_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
+		kgo_panic_rt("sync: WaitGroup misuse: Add called concurrently with Wait");
 		return;
 	}
 	if (wg_count(state) > 0 || !waiters)
 		return;
 	/* Waiters are there and the counter is zero: no more may come. */
 	if (!port_cas(&wg->state, state, 0)) {
-		port_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
+		kgo_panic_rt("sync: WaitGroup misuse: Add called concurrently with Wait");
 		return;
 	}
 	while (waiters--)
@@ -219,7 +219,7 @@ void kgo_wg_wait(struct kgo_wg *wg)
 		if (port_cas(&wg->state, state, state + 1)) {
 			wait_for_zero(wg);
 			if (unlikely(port_load(&wg->state)))
-				port_panic(WG_REUSED);
+				kgo_panic_rt(WG_REUSED);
 			return;
 		}
 	}

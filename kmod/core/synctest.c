@@ -253,7 +253,7 @@ int kgo_synctest_run_at(const struct kgo_site *site, void (*fn)(void *arg),
 	int ret;
 
 	if (kgo_bubble_self()) {
-		port_panic("synctest.Run called from within a synctest bubble");
+		kgo_panic_rt("synctest.Run called from within a synctest bubble");
 		return -EBUSY;
 	}
 	m = kgo_enter_sched();
@@ -272,7 +272,7 @@ int kgo_synctest_run_at(const struct kgo_site *site, void (*fn)(void *arg),
 	port_store(&root->x->bubble, NULL);
 	if (unlikely(left)) {
 		/* They have it for ever. */
-		port_panic(ended ? MAIN_GONE : ALL_BLOCKED);
+		kgo_panic_rt(ended ? MAIN_GONE : ALL_BLOCKED);
 		return -EDEADLK;
 	}
 	port_free(b);
@@ -286,7 +286,7 @@ void kgo_synctest_wait(void)
 	bool taken;
 
 	if (unlikely(!b)) {
-		port_panic("goroutine is not in a bubble");
+		kgo_panic_rt("goroutine is not in a bubble");
 		return;
 	}
 	m = kgo_enter_sched();
@@ -302,7 +302,7 @@ void kgo_synctest_wait(void)
 	}
 	kgo_leave_sched();
 	if (unlikely(taken))
-		port_panic("wait already in progress");
+		kgo_panic_rt("wait already in progress");
 }
 
 unsigned long long kgo_now(void)

@@ -113,7 +113,7 @@ int kgo_after_func_at(const struct kgo_site *site, struct kgo_timer *t,
 bool kgo_timer_stop(struct kgo_timer *t)
 {
 	if (unlikely(!t->c && !t->fn)) {
-		port_panic("time: Stop called on uninitialized Timer");
+		kgo_panic_rt("time: Stop called on uninitialized Timer");
 		return false;
 	}
 	return stop_timer(t);
@@ -122,7 +122,7 @@ bool kgo_timer_stop(struct kgo_timer *t)
 int kgo_timer_reset(struct kgo_timer *t, long long ns)
 {
 	if (unlikely(!t->c && !t->fn)) {
-		port_panic("time: Reset called on uninitialized Timer");
+		kgo_panic_rt("time: Reset called on uninitialized Timer");
 		return -EINVAL;
 	}
 	return start_timer(t, ns, 0);
@@ -148,7 +148,7 @@ struct kgo_ticker *kgo_ticker_new(long long ns)
 	struct kgo_ticker *t;
 
 	if (ns <= 0) {
-		port_panic("non-positive interval for NewTicker");
+		kgo_panic_rt("non-positive interval for NewTicker");
 		return NULL;
 	}
 	t = port_alloc(sizeof(*t));
@@ -174,7 +174,7 @@ int kgo_ticker_reset(struct kgo_ticker *t, long long ns)
 	int ret;
 
 	if (ns <= 0) {
-		port_panic("non-positive interval for Ticker.Reset");
+		kgo_panic_rt("non-positive interval for Ticker.Reset");
 		return -EINVAL;
 	}
 	ret = start_timer(&t->t, ns, ns);

@@ -400,7 +400,7 @@ static int make_spare(struct kgo_m *m, struct kgo_p *p, struct kgo_g **g)
 	int ret = kgo_g_new(m, g, NULL, NULL, 0, NULL);
 
 	if (!ret && kgo_p_is_bubble(p) && !kgo_gx(*g)) {
-		kgo_g_drop(m, *g);
+		kgo_g_cancel(m, *g);
 		*g = NULL;
 		ret = -ENOMEM;
 	}
@@ -422,7 +422,7 @@ static u32 fire_all(struct kgo_p *p, u64 now)
 	} while (ret);
 	/* Somebody else was faster. */
 	if (unlikely(f.spare))
-		kgo_g_drop(m, f.spare);
+		kgo_g_cancel(m, f.spare);
 	return n;
 }
 

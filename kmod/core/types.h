@@ -23,7 +23,7 @@
 
 struct kgo_alarm;
 struct kgo_bubble;
-struct kgo_guard;
+struct kgo_group;
 
 /*
  * struct kgo_task - Whom the end of a goroutine concerns; see task.c
@@ -44,10 +44,10 @@ struct kgo_task {
  */
 struct kgo_gx {
 	struct kgo_task	task;		/* G: or all zero */
-	struct kgo_guard *guards;	/* G: of the function called last; task.h */
 	struct kgo_bubble *bubble;	/* G: or NULL */
 	bool		inside;		/* G: see kgo_bubble_inside() */
 	bool		durable;	/* G: waits for its bubble, and is counted so */
+	struct kgo_group *group;	/* inherited; Q: the lock in group.c */
 };
 
 /*
@@ -58,7 +58,10 @@ struct kgo_g {
 	u32		index;		/* C */
 	u32		next;		/* G: link in the one queue or free list it is in */
 	struct kgo_gx	*x;		/* G: or NULL; see kgo_gx() */
-	void		*arg;		/* G */
+	union {
+		void	*arg;		/* G: until it starts */
+		struct kgo_frame *frames; /* G: from then on, see defer.c */
+	};
 	struct kgo_m	*bound;		/* G: runs on this M only, or NULL */
 	u32		batch_next;	/* G: first of a batch: the next batch's */
 	u32		batch_n;	/* G: first of a batch: how many it has */
@@ -172,6 +175,7 @@ struct kgo_rt {
 	u32		nr_gs_max;	/* C */
 	u32		steal_step[32];	/* C: strides that visit every P */
 	u32		nr_steal_steps;	/* C */
+	u32		nr_quiesce;	/* A: who waits for goroutines to end; rarely written */
 
 	kgo_lock_t	gq_lock;
 	struct kgo_batches gq;		/* Q: gq_lock; its length also in r->gq_len */
@@ -182,8 +186,14 @@ struct kgo_rt {
 	u64		goid;		/* A: last number given out */
 	u64		ext_spawned;	/* A: created by threads without a P */
 	u64		ext_exited;	/* A: ended by threads without a P */
+	u32		nr_system;	/* A: KGO_GF_SYSTEM goroutines */
+	u32		wakers;		/* A: who may wake goroutines though no thread runs */
 	u32		nr_starting;	/* A: Ms started that have not parked yet */
 	u32		fruitless;	/* A: wake-ups in a row that found no work */
+
+	u64		main_goid;	/* C: of the goroutine that is the program */
+	u32		main_gone;	/* A: that one has ended by kgo_exit() */
+	u32		panics;		/* A: panics whose deferred calls run */
 };
 
 extern struct kgo_rt kgo_rt;

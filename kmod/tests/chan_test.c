@@ -16,6 +16,7 @@ struct end {
 	int ret;
 	u32 place;		/* in the order in which they came back, from 1 */
 	atomic_t *order;
+	const char *panic;	/* what it panicked with */
 };
 
 static void sender(void *arg)
@@ -97,7 +98,6 @@ KGO_TEST(try_does_not_wait)
 	KUNIT_EXPECT_EQ(test, kgo_chan_close(c), 0);
 	KUNIT_EXPECT_EQ(test, kgo_chan_try_recv(c, &v), 0);
 	KUNIT_EXPECT_EQ(test, v, 0);
-	KUNIT_EXPECT_EQ(test, kgo_chan_try_send(c, &v), -EPIPE);
 	kgo_chan_free(c);
 }
 
@@ -187,23 +187,55 @@ KGO_TEST(close_wakes_all_receivers)
 	kgo_chan_free(c);
 }
 
-/* What Go panics about is logged and comes back as an error. */
-KGO_TEST(misuse_of_a_closed_channel_fails)
+static void try_send(void *arg)
+{
+	struct end *e = arg;
+
+	e->ret = kgo_chan_try_send(e->c, &e->v);
+}
+
+static void send_for_a_time(void *arg)
+{
+	struct end *e = arg;
+
+	e->ret = kgo_chan_send_timeout(e->c, &e->v, NSEC_PER_MSEC);
+}
+
+static void close_it(void *arg)
+{
+	struct end *e = arg;
+
+	e->ret = kgo_chan_close(e->c);
+}
+
+static void note_panic(void *arg)
+{
+	struct end *e = arg;
+
+	e->panic = kgo_test_panic(sender, e);
+}
+
+KGO_TEST(misuse_of_a_closed_channel_panics)
 {
 	struct kgo_chan *c = kgo_chan_make(sizeof(u32), 0);
 	atomic_t order = ATOMIC_INIT(0);
 	struct end e = { .c = c, .v = 1, .ret = -1, .order = &order };
+	const char *msg = "send on closed channel";
 
-	KUNIT_EXPECT_EQ(test, kgo_go(sender, &e), 0);
+	KUNIT_EXPECT_EQ(test, kgo_go(note_panic, &e), 0);
 	KUNIT_EXPECT_TRUE(test, kgo_test_until_waiting(1, KGO_WAIT_CHAN_SEND));
 	KUNIT_EXPECT_EQ(test, kgo_chan_close(c), 0);
 	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
-	KUNIT_EXPECT_EQ(test, e.ret, -EPIPE);
-	KUNIT_EXPECT_EQ(test, kgo_chan_send(c, &e.v), -EPIPE);
-	KUNIT_EXPECT_EQ(test, kgo_chan_send_timeout(c, &e.v, NSEC_PER_MSEC), -EPIPE);
-	KUNIT_EXPECT_EQ(test, kgo_chan_close(c), -EPIPE);
-	KUNIT_EXPECT_EQ(test, kgo_chan_close(NULL), -EINVAL);
+	KUNIT_EXPECT_STREQ(test, e.panic, msg);
+	KUNIT_EXPECT_STREQ(test, kgo_test_panic(sender, &e), msg);
+	KUNIT_EXPECT_STREQ(test, kgo_test_panic(try_send, &e), msg);
+	KUNIT_EXPECT_STREQ(test, kgo_test_panic(send_for_a_time, &e), msg);
+	KUNIT_EXPECT_STREQ(test, kgo_test_panic(close_it, &e), "close of closed channel");
 	kgo_chan_free(c);
+	e.c = NULL;
+	KUNIT_EXPECT_STREQ(test, kgo_test_panic(close_it, &e), "close of nil channel");
+	/* None of the calls came back. */
+	KUNIT_EXPECT_EQ(test, e.ret, -1);
 }
 
 KGO_TEST(timeouts_end_the_wait)
@@ -358,7 +390,7 @@ static struct kunit_case chan_cases[] = {
 	KUNIT_CASE(senders_are_served_in_order),
 	KUNIT_CASE(closed_channel_is_drained_first),
 	KUNIT_CASE(close_wakes_all_receivers),
-	KUNIT_CASE(misuse_of_a_closed_channel_fails),
+	KUNIT_CASE(misuse_of_a_closed_channel_panics),
 	KUNIT_CASE(timeouts_end_the_wait),
 	KUNIT_CASE(value_before_the_timeout_is_received),
 	KUNIT_CASE(nil_channel_never_is_ready),

@@ -33,6 +33,13 @@ u32 kgo_test_children(u32 state, u16 reason);
 bool kgo_test_until_waiting(u32 n, u16 reason);
 bool kgo_test_until_ended(void);
 
+/* watch.c: what a call panics with, or NULL. */
+const char *kgo_test_panic(void (*fn)(void *arg), void *arg);
+
+/* watch.c: count panics that nobody recovers instead of logging them. */
+void kgo_test_catch_panics(void);
+u32 kgo_test_panics(void);
+
 /* watch.c: count what the core throws instead of warning. */
 void kgo_test_catch_throws(void);
 u32 kgo_test_throws(void);

@@ -57,6 +57,42 @@ bool kgo_test_until_ended(void)
 	return true;
 }
 
+static void keep_panic(void *arg)
+{
+	*(const char **)arg = kgo_recover();
+}
+
+const char *kgo_test_panic(void (*fn)(void *arg), void *arg)
+{
+	const char *msg = NULL;
+
+	KGO_SCOPE {
+		kgo_defer(keep_panic, &msg);
+		fn(arg);
+	}
+	return msg;
+}
+
+static atomic_t nr_panics;
+
+static void count_panic(struct kgo_panic *p)
+{
+	atomic_inc(&nr_panics);
+}
+
+void kgo_test_catch_panics(void)
+{
+	atomic_set(&nr_panics, 0);
+	WRITE_ONCE(kgo_panic_hook, count_panic);
+}
+
+/* Those since kgo_test_catch_panics(); from now on they are logged again. */
+u32 kgo_test_panics(void)
+{
+	WRITE_ONCE(kgo_panic_hook, NULL);
+	return atomic_read(&nr_panics);
+}
+
 static atomic_t nr_throws;
 
 static void count_throw(const char *msg)

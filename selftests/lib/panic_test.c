@@ -5,6 +5,8 @@
  */
 #include "lib_test.h"
 
+#include <sys/auxv.h>
+
 static int send_on_closed(void *arg)
 {
 	struct kgo_chan *c = kgo_chan_make(4, (size_t)(uintptr_t)arg);
@@ -77,6 +79,268 @@ TEST(a_sender_that_waits_panics_when_the_channel_is_closed)
 	EXPECT_NE(NULL, strstr(e.err, "late_sender"));
 	EXPECT_NE(NULL, strstr(e.err, "close_under_sender"));
 	EXPECT_NE(NULL, strstr(e.err, "panic_test.c:"));
+}
+
+static void ignore(void *arg UNUSED)
+{
+}
+
+static void panics_with(void *arg)
+{
+	kgo_panic(arg);
+}
+
+static void recovers_then_panics_with(void *arg)
+{
+	kgo_recover();
+	kgo_panic(arg);
+}
+
+static int panic_plain(void *arg UNUSED)
+{
+	kgo_defer(ignore, NULL);
+	kgo_panic("on purpose");
+}
+
+static int panic_value(void *arg)
+{
+	kgo_panic_value(arg);
+}
+
+static int panic_chain(void *arg UNUSED)
+{
+	KGO_SCOPE {
+		kgo_defer(panics_with, "third");
+		kgo_defer(recovers_then_panics_with, "second");
+		kgo_panic("first");
+	}
+	return 0;
+}
+
+static int panic_nil(void *arg UNUSED)
+{
+	kgo_panic(NULL);
+}
+
+TEST(an_unrecovered_panic_prints_its_value)
+{
+	struct ended e;
+
+	run_child(&e, panic_plain, NULL);
+	EXPECT_PANIC(e, "panic: on purpose\n\ngoroutine 1 [running]:\n");
+	run_child(&e, panic_value, (void *)0x1234abc);
+	EXPECT_PANIC(e, "panic: (void *) 0x1234abc\n\ngoroutine ");
+	run_child(&e, panic_nil, NULL);
+	EXPECT_PANIC(e, "panic: panic called with nil argument\n");
+}
+
+TEST(a_panic_prints_those_that_it_interrupted)
+{
+	struct ended e;
+
+	run_child(&e, panic_chain, NULL);
+	EXPECT_PANIC(e, "panic: first [recovered]\n\tpanic: second\n"
+		     "\tpanic: third\n\ngoroutine ");
+}
+
+/* An exit has no value to tell. */
+static void exit_then_panic(void *arg)
+{
+	kgo_defer(panics_with, arg);
+	kgo_exit();
+}
+
+static int panic_in_exit(void *arg UNUSED)
+{
+	kgo_go(exit_then_panic, "while it ended");
+	for (;;)
+		kgo_yield();
+	return 0;
+}
+
+TEST(a_panic_while_a_goroutine_exits_is_told_too)
+{
+	struct ended e;
+
+	run_child(&e, panic_in_exit, NULL);
+	EXPECT_PANIC(e, "panic: while it ended\n\ngoroutine ");
+}
+
+/* Frames that stay: each does something after its call has returned. */
+static __attribute__((noinline)) int third(const char *msg)
+{
+	kgo_panic(msg);
+}
+
+static __attribute__((noinline)) int second(const char *msg)
+{
+	return third(msg) + 1;
+}
+
+static void first(void *arg)
+{
+	volatile int n = second(arg);
+
+	(void)n;
+}
+
+static int panic_deep(void *arg UNUSED)
+{
+	kgo_go(first, "deep");
+	for (;;)
+		kgo_yield();
+	return 0;
+}
+
+/* Does this machine have libdw, and the program a loader to load it with? */
+static bool has_libdw(void)
+{
+	return getauxval(AT_BASE) && !access("/usr/lib/x86_64-linux-gnu/libdw.so.1", F_OK);
+}
+
+TEST(the_stack_names_functions_files_and_lines)
+{
+	char *s = NULL;
+	struct ended e;
+	int i;
+
+	static const char *const word[] = {
+		"goroutine ", "[running]:\n", "third(...)\n\t", "panic_test.c:",
+		"second(...)\n\t", "panic_test.c:", "first(...)\n",
+		"created by panic_deep in goroutine 1\n\t", "panic_test.c:",
+	};
+
+	run_child(&e, panic_deep, NULL);
+	EXPECT_PANIC(e, "panic: deep\n");
+	if (!has_libdw())
+		SKIP(return, "without libdw there are only addresses");
+	s = e.err;
+	for (i = 0; i < (int)ARRAY_SIZE(word) && s; i++) {
+		s = strstr(s, word[i]);
+		EXPECT_NE(NULL, s) {
+			TH_LOG("no \"%s\" in %s", word[i], e.err);
+		}
+	}
+	/* And nothing of the runtime's. */
+	EXPECT_EQ(NULL, strstr(e.err, "kgo_g_entry"));
+	EXPECT_EQ(NULL, strstr(e.err, "kgo_panic_unwind"));
+}
+
+static __attribute__((noinline)) void waits(struct kgo_chan *c)
+{
+	kgo_chan_recv(c, NULL);
+	__asm__ volatile("");	/* not its last step */
+}
+
+static void waiter(void *arg)
+{
+	waits(arg);
+	__asm__ volatile("");
+}
+
+static int print_tracebacks(void *arg UNUSED)
+{
+	struct kgo_chan *c = kgo_chan_make(1, 0);
+
+	kgo_go(waiter, c);
+	yield_until(waiting("chan receive") == 1);
+	kgo_traceback(STDERR_FILENO);
+	/* It can still be woken. */
+	kgo_chan_close(c);
+	yield_until(kgo_num_goroutine() == 1);
+	return 5;
+}
+
+TEST(tracebacks_show_where_others_wait)
+{
+	struct ended e;
+	char *me, *other;
+
+	run_child(&e, print_tracebacks, NULL);
+	EXPECT_TRUE(WIFEXITED(e.status));
+	EXPECT_EQ(5, WEXITSTATUS(e.status));
+	me = strstr(e.err, "goroutine 1 [running]:\n");
+	other = strstr(e.err, " [chan receive]:\n");
+	EXPECT_NE(NULL, me);
+	EXPECT_NE(NULL, other);
+	EXPECT_TRUE(me < other);
+	if (!other)
+		return;
+	EXPECT_NE(NULL, strstr(other, "waiter(...)\n"));
+	EXPECT_NE(NULL, strstr(other, "created by print_tracebacks in goroutine 1\n"));
+	if (!has_libdw())
+		SKIP(return, "without libdw there are only addresses");
+	EXPECT_NE(NULL, strstr(me, "print_tracebacks(...)\n"));
+	EXPECT_NE(NULL, strstr(other, "waits(...)\n\t"));
+	EXPECT_TRUE(strstr(other, "waits(...)") < strstr(other, "waiter(...)"));
+	/* What the library does meanwhile is not shown. */
+	EXPECT_EQ(NULL, strstr(other, "kgo_park"));
+}
+
+#define CROWD	20
+
+static int crowd_ready;
+
+static void panics_in_a_crowd(void *arg)
+{
+	ADD(crowd_ready, 1);
+	yield_until(LOAD(crowd_ready) == CROWD);
+	kgo_panic(arg);
+}
+
+static int crowd(void *arg UNUSED)
+{
+	int i;
+
+	for (i = 0; i < CROWD; i++)
+		kgo_go(panics_in_a_crowd, "one of many");
+	for (;;)
+		kgo_yield();
+	return 0;
+}
+
+TEST(of_many_panics_at_one_time_one_is_told)
+{
+	struct ended e;
+	char *s;
+
+	run_child(&e, crowd, NULL);
+	EXPECT_PANIC(e, "panic: one of many\n");
+	s = strstr(e.err, "panic: ");
+	EXPECT_EQ(NULL, s ? strstr(s + 1, "panic: one") : NULL);
+}
+
+static void slow_then_panics(void *arg)
+{
+	int i;
+
+	ADD(crowd_ready, 1);
+	for (i = 0; i < 100; i++)
+		kgo_yield();
+	(void)arg;
+}
+
+static void panics_slowly(void *arg)
+{
+	KGO_SCOPE {
+		kgo_defer(slow_then_panics, NULL);
+		kgo_panic(arg);
+	}
+}
+
+static int returns_while_one_panics(void *arg UNUSED)
+{
+	kgo_go(panics_slowly, "was under way");
+	yield_until(LOAD(crowd_ready));
+	return 0;
+}
+
+TEST(a_panic_under_way_wins_over_the_end_of_main)
+{
+	struct ended e;
+
+	run_child(&e, returns_while_one_panics, NULL);
+	EXPECT_PANIC(e, "panic: was under way\n");
 }
 
 static int close_twice(void *arg UNUSED)

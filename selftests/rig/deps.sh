@@ -10,7 +10,7 @@
 set -eu
 
 declare -A group=(
-	[build]="gcc make libc6-dev libelf1 kmod pkg-config python3 rsync xz-utils bzip2"
+	[build]="gcc make libc6-dev libdw1 libelf1 kmod pkg-config python3 rsync xz-utils bzip2"
 	[guest]="qemu-system-x86 cpio busybox-static binutils lz4 zstd wrk util-linux"
 	[kernel]="gcc make flex bison bc libelf-dev libssl-dev kmod cpio rsync xz-utils python3"
 	[lint]="sparse clang lld llvm shellcheck coccinelle perl python3 mandoc groff-base valgrind"

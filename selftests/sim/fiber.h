@@ -36,4 +36,7 @@ void fiber_init(struct fiber *f, char *stack, size_t size,
 /* From @from, which runs now, to @to.  Returns when somebody switches back. */
 void fiber_switch(struct fiber *from, struct fiber *to);
 
+/* Before frames of this stack are left without their returns. */
+void fiber_jump(void);
+
 #endif

@@ -24,6 +24,8 @@ enum plant {
 	PLANT_TORN_RWMUTEX,	/* a writer's try without compare-and-swap */
 	PLANT_TWO_WINNERS,	/* a select decided without its lock */
 	PLANT_STAYS_QUEUED,	/* a select that leaves its waiters behind */
+	PLANT_LATE_QUIESCE,	/* no barrier between waiting and looking */
+	PLANT_EARLY_DEADLOCK,	/* a thread that is no M is not counted */
 	NR_PLANTS
 };
 
@@ -31,14 +33,15 @@ const char *const plant_names[] = {
 	"none", "lost-wake", "lost-wake-park", "no-retry", "two-owners",
 	"stolen-runnext", "double-run", "skipped-close", "lost-keeper",
 	"sema-hint", "lost-timer", "wrong-heap",
-	"cond-ticket", "torn-rwmutex", "two-winners", "stays-queued", NULL
+	"cond-ticket", "torn-rwmutex", "two-winners", "stays-queued",
+	"late-quiesce", "early-deadlock", NULL
 };
 
 /* Where each shows soonest. */
 static const char *const shows_in[] = {
 	NULL, "spawn", "spawn", "spawn", "block", "yield", "yield", "close",
 	"sleep", "mutex", "timer-hog", "timers", "cond", "rwmutex",
-	"select", "select"
+	"select", "select", "quiesce", "deadlock"
 };
 
 u32 plant_find(const char *name)
@@ -83,6 +86,8 @@ bool sim_plant_no_mb(const char *func)
 		return !strcmp(func, "arb_park");
 	case PLANT_LOST_TIMER:
 		return !strcmp(func, "start_timer");
+	case PLANT_LATE_QUIESCE:
+		return !strcmp(func, "port_mb_all");
 	}
 	return false;
 }
@@ -124,4 +129,9 @@ bool sim_plant_no_lock(const char *func)
 bool sim_plant_stay_queued(const char *func)
 {
 	return sim_plant == PLANT_STAYS_QUEUED && !strcmp(func, "take_back");
+}
+
+u32 sim_plant_count(u32 nr_threads)
+{
+	return sim_plant == PLANT_EARLY_DEADLOCK ? S.arb.nr_ms : nr_threads;
 }

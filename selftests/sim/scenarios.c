@@ -363,6 +363,12 @@ static long long short_time(void)
 	return sim_chance(0x2000) ? 0 : 1 + sim_below(4000);
 }
 
+static int timed_send(void *v)
+{
+	return sim_chance(0x3000) ? kgo_chan_try_send(X.c[0], v) :
+	       kgo_chan_send_timeout(X.c[0], v, short_time());
+}
+
 static void timed_sender(void *arg)
 {
 	u32 id = (u32)(unsigned long)arg, v, i;
@@ -370,8 +376,7 @@ static void timed_sender(void *arg)
 
 	for (i = 0; i < X.rounds; i++) {
 		v = id * X.rounds + i + 1;
-		ret = sim_chance(0x3000) ? kgo_chan_try_send(X.c[0], &v) :
-		      kgo_chan_send_timeout(X.c[0], &v, short_time());
+		ret = sim_catch(timed_send, &v);
 		if (!ret) {
 			port_add(&X.sent, 1);
 			port_add(&X.sum, v);
@@ -656,13 +661,18 @@ static void close_receiver(void *arg)
 	kgo_wg_done(&X.wg[0]);
 }
 
+static int send_up(void *v)
+{
+	return kgo_chan_send(X.c[1], v);
+}
+
 static void close_sender(void *unused)
 {
 	u32 v = 5;
 	int ret;
 
 	(void)unused;
-	ret = kgo_chan_send(X.c[1], &v);
+	ret = sim_catch(send_up, &v);
 	sim_expect(ret == -EPIPE || !ret, "send to closing: %d", ret);
 	if (!ret)
 		port_add(&X.sent, 1);
@@ -874,6 +884,7 @@ const struct scenario scenarios[] = {
 	{ "bound", SC_BOUND, 5, bound },
 	{ "bound-mix", SC_BOUND, 5, bound_mix },
 	{ "block", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, block },
+	{ "panic", SC_BOUND | SC_NOMEM, 6, panic_main },
 	{ "pipes", SC_BOUND | SC_FEW_MS, 8, pipes },
 	{ "close", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, close_ },
 	{ "fifo", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, fifo },
@@ -896,10 +907,12 @@ const struct scenario scenarios[] = {
 	{ "pool", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, pool_main },
 	{ "flight", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, flight_main },
 	{ "errgroup", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, errgroup_main },
-	{ "bubble", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, bubble_main },
+	{ "bubble", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, bubble_main },
 	{ "select", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, select_main },
 	{ "select-fan", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_fan_main },
 	{ "select-self", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_self_main },
 	{ "select-default", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_default_main },
+	{ "quiesce", SC_BOUND | SC_NOMEM, 8, quiesce_main },
+	{ "deadlock", SC_BOUND | SC_DEADLOCK, 8, deadlock_main },
 	{ NULL, 0, 0, NULL }
 };

@@ -135,6 +135,28 @@ static void outcome(struct any *a, int ret, bool may_close)
 			   (ret == -ENOMEM && S.o.p_nomem), "select: %d", ret);
 }
 
+/* The ways to select, each of which panics if a channel to send on is closed. */
+static int select_waits(void *arg)
+{
+	struct any *a = arg;
+
+	return kgo_select(a->k, a->n);
+}
+
+static int select_tries(void *arg)
+{
+	struct any *a = arg;
+
+	return kgo_select_try(a->k, a->n);
+}
+
+static int select_for_a_while(void *arg)
+{
+	struct any *a = arg;
+
+	return kgo_select_timeout(a->k, a->n, (long long)sim_below(4000));
+}
+
 /* Anything goes: any cases, any way to wait, channels closed meanwhile. */
 static void anybody(void *unused)
 {
@@ -153,12 +175,12 @@ static void anybody(void *unused)
 		if (wait) {
 			add(&a, X.quit, false);
 			a.v[a.n - 1] = POISON;
-			ret = kgo_select(a.k, a.n);
+			ret = sim_catch(select_waits, &a);
 			sim_expect(ret >= 0 || ret == -EPIPE, "select: %d", ret);
 		} else if (sim_chance(0x8000)) {
-			ret = kgo_select_try(a.k, a.n);
+			ret = sim_catch(select_tries, &a);
 		} else {
-			ret = kgo_select_timeout(a.k, a.n, (long long)sim_below(4000));
+			ret = sim_catch(select_for_a_while, &a);
 		}
 		outcome(&a, ret, true);
 		something();

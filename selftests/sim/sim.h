@@ -9,8 +9,7 @@
  *   peek.c	looks into the static parts of the core
  *   trace.c	what happened, in words
  *   plants.c	bugs put in on purpose
- *   scenarios.c, csp.c	the programs that run
- *   selects.c, times.c, contexts.c, syncs.c	more of them
+ *   scenarios.c and others	the programs that run
  *   main.c	command line, TAP
  */
 #ifndef SIM_H
@@ -56,6 +55,7 @@ struct sim_thread {
 	enum sim_state	state;
 	struct fiber	g0;
 	struct fiber	*at;	/* where it stands: g0 or a goroutine's */
+	struct kgo_jmp	end;	/* of a goroutine without a stack */
 	void		(*fn)(void *arg);
 	void		*arg;
 
@@ -105,6 +105,7 @@ struct sim_opts {
 #define SC_TWO_PS	0x08U	/* needs two Ps */
 #define SC_NOTHREAD	0x10U	/* thread creation may fail */
 #define SC_HEAVY	0x20U	/* long: explore a tenth of the seeds */
+#define SC_DEADLOCK	0x40U	/* it ends with a deadlock, which must be told */
 
 struct scenario {
 	const char	*name;
@@ -136,6 +137,7 @@ struct sim {
 	u32		nr_ext;		/* threads beside the runtime's, live */
 	u32		nr_failed;	/* allocations and threads made to fail */
 	u32		nr_nothread;	/* of them threads */
+	u32		nr_looks;	/* for a deadlock, by spare Ms */
 	u32		prio_low;
 	u64		pct_at[8];
 	u32		pct_n;
@@ -165,6 +167,7 @@ struct sim_thread *sim_thread_new(void (*fn)(void *), void *arg);
 void sim_thread_exit(void) __attribute__((noreturn));
 void sim_wait(enum sim_state state);
 void sim_switch_away(void);
+void sim_end(void) __attribute__((noreturn));
 void sim_fail(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 
@@ -228,13 +231,18 @@ bool sim_plant_drop_ready(const char *func);
 bool sim_plant_no_lock(const char *func);
 bool sim_plant_stay_queued(const char *func);
 
-/* scenarios.c and others: programs, and what they may use beside the core */
-extern const struct scenario scenarios[];
-void csp_main(void *unused);
+u32 sim_plant_count(u32 nr_threads);
+
+/* quiesce.c */
+void quiesce_main(void *unused);
+
+/* selects.c */
 void select_main(void *unused);
 void select_fan_main(void *unused);
 void select_self_main(void *unused);
 void select_default_main(void *unused);
+
+/* times.c, contexts.c */
 void timers_main(void *unused);
 void timer_owner_main(void *unused);
 void timer_hog_main(void *unused);
@@ -242,6 +250,8 @@ void after_func_main(void *unused);
 void ticker_main(void *unused);
 void contexts_main(void *unused);
 void context_table_main(void *unused);
+
+/* syncs.c */
 void bubble_main(void *unused);
 void cond_main(void *unused);
 void errgroup_main(void *unused);
@@ -250,6 +260,16 @@ void once_main(void *unused);
 void pool_main(void *unused);
 void rwmutex_main(void *unused);
 void semaphore_main(void *unused);
+
+/* deadlock.c */
+void deadlock_main(void *unused);
+void deadlock_told(void);
+
+/* scenarios.c, csp.c, panic.c: programs, and what they may use beside the core */
+extern const struct scenario scenarios[];
+void csp_main(void *unused);
+void panic_main(void *unused);
+int sim_catch(int (*op)(void *arg), void *arg);	/* -EPIPE: it panicked */
 
 #define sim_expect(cond, ...)						\
 	do {								\

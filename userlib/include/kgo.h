@@ -70,6 +70,7 @@ extern "C" {
 #endif
 
 #include <kgo/api.h>
+#include <kgo/leak.h>
 
 /**
  * kgo_main() - Run a program as goroutines
@@ -108,17 +109,6 @@ int kgo_main(int (*fn)(void *arg), void *arg);
 int kgo_run(int (*fn)(void *arg), void *arg, int *ret);
 
 /**
- * kgo_exit() - End the calling goroutine, from however deep
- *
- * No destructors run.  In the function of kgo_run() it ends that function,
- * with 0 as its result.  In that of kgo_main() the other goroutines go on and
- * the process does not end by itself any more.
- *
- * CONTEXT: a goroutine.
- */
-void kgo_exit(void) __attribute__((noreturn));
-
-/**
  * enum kgo_backend_id - Who decides which thread owns a processor
  * @KGO_BACKEND_NONE: nobody, the runtime has not been started
  * @KGO_BACKEND_DEVICE: the kernel, through /dev/kgo
@@ -145,6 +135,20 @@ const char *kgo_backend_name(void);
  * CONTEXT: anywhere, signal handlers included.
  */
 void kgo_dump(int fd);
+
+/**
+ * kgo_traceback() - Write who each goroutine is and where it stands
+ * @fd: where to
+ *
+ * In the form of Go's tracebacks: the calling goroutine first, then all
+ * others.  Of one that runs on another thread, or waits bound to one, the
+ * stack is not shown.  Frames are found by frame pointers; names and lines
+ * come from libdw, if the program is not static and the library is there.
+ *
+ * CONTEXT: anywhere, but not in a signal handler, which has kgo_dump().
+ * Starts a thread, allocates, and may load a library.
+ */
+void kgo_traceback(int fd);
 
 #ifdef __cplusplus
 }

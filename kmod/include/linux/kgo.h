@@ -35,10 +35,12 @@ struct module;
  * @fn: the function
  * @arg: passed to @fn
  *
- * In a goroutine it is a plain call.
+ * In a goroutine it is a plain call.  If @fn panics, that is logged and the
+ * goroutine ends, not the caller.
  *
  * CONTEXT: process context, may sleep; waits uninterruptibly.
- * Return: what @fn returned; -ENOMEM, -EAGAIN or -ESRCH, as kgo_go_at(), if it
+ * Return: what @fn returned; -ECANCELED if it ended by kgo_exit() or a panic
+ * that nobody recovered; -ENOMEM, -EAGAIN or -ESRCH, as kgo_go_at(), if it
  * was not run.
  */
 int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg);

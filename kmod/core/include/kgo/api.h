@@ -17,11 +17,15 @@
 #ifndef KGO_API_H
 #define KGO_API_H
 
+#include "attr.h"
 #include "chan.h"
 #include "context.h"
+#include "defer.h"
 #include "errgroup.h"
 #include "go.h"
+#include "panic.h"
 #include "pool.h"
+#include "quiesce.h"
 #include "select.h"
 #include "semaphore.h"
 #include "singleflight.h"

@@ -35,7 +35,7 @@ int kgo_chan_free(struct kgo_chan *c);
  * Parks until a receiver or the buffer takes it.  To send on a closed channel
  * panics.
  * CONTEXT: a goroutine.
- * Return: 0; -EPIPE in the kernel if the channel is or becomes closed.
+ * Return: 0.
  */
 int kgo_chan_send(struct kgo_chan *c, const void *v);
 
@@ -95,7 +95,7 @@ int kgo_chan_recv_timeout(struct kgo_chan *c, void *v, long long ns);
  * All receivers get what is buffered and then 0; senders that wait panic.
  * Closing NULL or a closed channel panics.
  * CONTEXT: a goroutine.
- * Return: 0; in the kernel -EINVAL for NULL, -EPIPE for a closed channel.
+ * Return: 0.
  */
 int kgo_chan_close(struct kgo_chan *c);
 

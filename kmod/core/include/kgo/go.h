@@ -5,6 +5,8 @@
 #ifndef KGO_GO_H
 #define KGO_GO_H
 
+#include "attr.h"
+
 /**
  * struct kgo_attr - How to start a goroutine
  * @stack_size: bytes of stack, 0 for the default (64 KiB); rounded up to
@@ -71,6 +73,19 @@ int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 void kgo_yield(void);
 
 /**
+ * kgo_exit() - End the calling goroutine, from however deep
+ *
+ * Runs the deferred calls of all scopes that it is in first; they cannot stop
+ * it.  In the function of kgo_run() it ends that function, with 0 as its
+ * result.  In that of kgo_main() the other goroutines go on, and the process
+ * does not end by itself any more.  Called by a deferred call that a panic
+ * runs, it ends the panic too.
+ *
+ * CONTEXT: a goroutine.
+ */
+void KGO_NORETURN kgo_exit(void);
+
+/**
  * kgo_goid() - Number of the calling goroutine
  *
  * CONTEXT: anywhere.  Return: 0 outside a goroutine.
@@ -80,8 +95,16 @@ unsigned long long kgo_goid(void);
 /**
  * kgo_num_goroutine() - Goroutines that exist, the caller included
  *
- * Exact only while nothing starts or ends.  CONTEXT: anywhere.
+ * Without the runtime's own (which run finalizers, for example).  Exact while
+ * nothing starts or ends, and never less than there are.  CONTEXT: anywhere.
  */
 unsigned long long kgo_num_goroutine(void);
+
+/**
+ * kgo_num_goroutine_all() - Likewise, the runtime's own included
+ *
+ * CONTEXT: anywhere.
+ */
+unsigned long long kgo_num_goroutine_all(void);
 
 #endif

@@ -146,7 +146,7 @@ struct kgo_once {
  * @arg: passed to @fn
  *
  * When it returns @fn has returned, whoever called it, and what it wrote can
- * be seen.  If @fn ends its goroutine that counts as done.  To call
+ * be seen.  If @fn panics or ends its goroutine that counts as done.  To call
  * kgo_once_do() of the same Once in @fn waits for ever.
  * CONTEXT: a goroutine; parks while another runs @fn.
  */

@@ -201,6 +201,11 @@ KGO_EXPORT(kgo_errgroup_go_at);
 KGO_EXPORT(kgo_errgroup_try_go_at);
 KGO_EXPORT(kgo_errgroup_wait);
 
+KGO_EXPORT(kgo_now);
+
+KGO_EXPORT(kgo_synctest_run_at);
+KGO_EXPORT(kgo_synctest_wait);
+
 #if IS_ENABLED(CONFIG_KUNIT)
 KGO_EXPORT_TEST(kgo_rt);
 KGO_EXPORT_TEST(kgo_kernel_g);

@@ -64,13 +64,12 @@ static struct kgo_addrq_waiter *of_node(struct kgo_dst *n)
 /* All of a bucket have the same first eight bits: begin behind them. */
 static struct kgo_dst **find(struct kgo_addrq *q, u64 h)
 {
-	struct kgo_dst **link;
-	u64 bits;
+	struct kgo_dst **link = &q->root;
+	u64 bits = h << 8;
 
 	port_assert_held(&q->lock);
-	kgo_dst_walk(link, &q->root, h << 8, bits)
-		if ((*link)->hash == h)
-			break;
+	while (*link && (*link)->hash != h)
+		link = kgo_dst_step(link, &bits);
 	return link;
 }
 

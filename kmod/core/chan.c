@@ -36,7 +36,13 @@ struct kgo_chan *kgo_chan_make(size_t elem_size, size_t cap)
 	port_lock_init(&c->lock);
 	c->elem_size = elem_size;
 	c->cap = cap;
+	c->bubble = kgo_bubble_id();
 	return c;
+}
+
+void kgo_chan_everywhere(struct kgo_chan *c)
+{
+	c->bubble = 0;
 }
 
 int kgo_chan_free(struct kgo_chan *c)
@@ -251,6 +257,7 @@ static int chan_wait(struct kgo_m *m, struct kgo_chan *c, void *elem, bool send)
 	w.sel = NULL;
 	w.elem = elem;
 	w.result = 0;
+	kgo_bubble_inside(m->curg, c->bubble);
 	chan_queue_push(send ? &c->sendq : &c->recvq, &w);
 	chan_turn(c);
 	kgo_wait_on(m, c);
@@ -286,6 +293,11 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 
 	if (unlikely(!c))
 		return nil_op(send, ns);
+	if (kgo_chan_is_foreign(c)) {
+		kgo_panic_rt(send ? "send on synctest channel from outside bubble" :
+			   "receive on synctest channel from outside bubble");
+		return -EPERM;
+	}
 	if (!ns && !(send ? chan_may_send(c) : chan_may_recv(c)))
 		return -EAGAIN;
 	m = kgo_enter_sched();
@@ -369,6 +381,10 @@ int kgo_chan_close(struct kgo_chan *c)
 	if (!c) {
 		kgo_panic_rt("close of nil channel");
 		return -EINVAL;
+	}
+	if (kgo_chan_is_foreign(c)) {
+		kgo_panic_rt("close of synctest channel from outside bubble");
+		return -EPERM;
 	}
 	kgo_enter_sched();
 	port_lock(&c->lock);

@@ -16,7 +16,7 @@
 #ifndef KGO_CORE_CHAN_H
 #define KGO_CORE_CHAN_H
 
-#include "core.h"
+#include "bubble.h"
 
 /* Oldest first. */
 struct chan_queue {
@@ -34,8 +34,15 @@ struct kgo_chan {
 	size_t		head;		/* Q: lock; slot of the oldest */
 	size_t		elem_size;	/* C */
 	size_t		cap;		/* C */
+	u64		bubble;		/* C: number of the one it was made in, or 0 */
 	unsigned char	buf[];		/* Q: lock */
 };
+
+/* What is made in a bubble may be used there only. */
+static inline bool kgo_chan_is_foreign(const struct kgo_chan *c)
+{
+	return unlikely(c->bubble) && c->bubble != kgo_bubble_id();
+}
 
 /*
  * struct kgo_select - A select that waits, on the stack of its goroutine

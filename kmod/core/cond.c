@@ -30,7 +30,7 @@ void kgo_cond_wait(struct kgo_cond *c, struct kgo_mutex *mu)
 	kgo_mutex_unlock(mu);
 	m = kgo_enter_sched();
 	port_lock(&q->lock);
-	if (is_called(w.word, c->notify)) {
+	if (is_called(w.word, port_load(&c->notify))) {
 		port_unlock(&q->lock);
 	} else {
 		w.g = m->curg;

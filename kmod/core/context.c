@@ -118,6 +118,7 @@ static bool make_closed_chan(void)
 	c = kgo_chan_make(0, 0);
 	if (!c)
 		return false;
+	kgo_chan_everywhere(c);
 	kgo_chan_close(c);
 	if (!port_cas(&closed_chan, NULL, c))
 		kgo_chan_free(c);
@@ -386,7 +387,7 @@ struct kgo_ctx *kgo_ctx_with_deadline_at(const struct kgo_site *site,
 		return attach(s);
 	}
 	s->ctx.deadline = when ? when : 1;
-	now = port_now();
+	now = kgo_now();
 	s->timed = when > now;
 	s->ctx.holds += s->timed;
 	publish(&s->ctx);
@@ -407,7 +408,7 @@ struct kgo_ctx *kgo_ctx_with_deadline_at(const struct kgo_site *site,
 struct kgo_ctx *kgo_ctx_with_timeout_at(const struct kgo_site *site,
 					struct kgo_ctx *parent, long long ns)
 {
-	u64 now = port_now();
+	u64 now = kgo_now();
 
 	return kgo_ctx_with_deadline_at(site, parent, ns > 0 ? now + (u64)ns : now);
 }

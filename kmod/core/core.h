@@ -208,6 +208,9 @@ u64 kgo_timers_first(void);
 void kgo_addrq_init(void);
 const void *kgo_addrq_table(size_t *size);
 
+/* chan.c: it may be used in any bubble, wherever it was made */
+void kgo_chan_everywhere(struct kgo_chan *c);
+
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);
 void kgo_sema_release(u32 *addr, bool handoff);

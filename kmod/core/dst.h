@@ -25,14 +25,18 @@ struct kgo_dst {
 };
 
 /*
- * For each node on the way of @hash from @root: @link is what points to it.
- * Without a break it ends where a new node belongs.  @bits is scratch.
+ * One step on the way of a hash, from a node that is there.  @bits begins as
+ * the hash, and the way as the address of the root; it ends where a NULL stands,
+ * and there a new node belongs.
  */
-#define kgo_dst_walk(link, root, hash, bits)				\
-	for ((link) = (root), (bits) = (hash); *(link);			\
-	     (link) = &(*(link))->child[(bits) >> 63], (bits) <<= 1)
+static inline struct kgo_dst **kgo_dst_step(struct kgo_dst **link, u64 *bits)
+{
+	link = &(*link)->child[*bits >> 63];
+	*bits <<= 1;
+	return link;
+}
 
-/* At the end of the walk of its hash. */
+/* At the end of the way of its hash. */
 static inline void kgo_dst_insert(struct kgo_dst **link, struct kgo_dst *n)
 {
 	n->child[0] = NULL;

@@ -9,6 +9,7 @@
  *
  * Invariant: nothing in the extension of a dead goroutine refers to anything.
  */
+#include "bubble.h"
 #include "task.h"
 
 /**
@@ -38,7 +39,7 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
 {
 	struct kgo_gx *x;
 
-	if (!task && !from->group)
+	if (!task && !from->group && !from->bubble)
 		return 0;
 	x = kgo_gx(g);
 	if (!x)
@@ -47,6 +48,8 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
 		x->task = *task;
 	if (from && from->group)
 		kgo_group_join(from->group, g);
+	if (from && from->bubble)
+		kgo_bubble_join(from->bubble, g);
 	return 0;
 }
 
@@ -54,14 +57,16 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
  * kgo_gx_end() - A goroutine ends: let go of what its extension holds
  * @g: the calling goroutine
  *
- * Its task last: whoever waits for it finds the goroutine in nothing any more.
+ * Its task behind all that can be seen: whoever waits for it finds the goroutine
+ * in nothing any more.  Its bubble, which counts it as running, last.
  * CONTEXT: outside of enter_sched; may park and sleep, no lock held.
  */
 void kgo_gx_end(struct kgo_g *g)
 {
 	struct kgo_gx *x = g->x;
 
-	kgo_guards_run(x, NULL);
 	kgo_group_quit(g);
 	kgo_task_end(x);
+	if (x->bubble)
+		kgo_bubble_leave(g);
 }

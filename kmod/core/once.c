@@ -11,36 +11,27 @@
  * function has returned.
  */
 #include "core.h"
-#include "task.h"
 
-struct once_run {
-	struct kgo_guard guard;
-	struct kgo_once	*o;
-};
-
-static void finish(struct kgo_guard *guard)
+static void finish(void *arg)
 {
-	struct once_run *run = container_of(guard, struct once_run, guard);
+	struct kgo_once *o = arg;
 
 	/* Pairs with the acquire in kgo_once_do(). */
-	port_store_release(&run->o->done, 1);
-	kgo_mutex_unlock(&run->o->mu);
+	port_store_release(&o->done, 1);
+	kgo_mutex_unlock(&o->mu);
 }
 
-static __attribute__((__noinline__)) void do_slow(struct kgo_once *o,
-					      void (*fn)(void *), void *arg)
+static void do_slow(struct kgo_once *o, void (*fn)(void *), void *arg)
 {
-	struct once_run run = { .guard.fn = finish, .o = o };
-
 	kgo_mutex_lock(&o->mu);
 	if (o->done) {
 		kgo_mutex_unlock(&o->mu);
 		return;
 	}
-	kgo_guard_push(&run.guard);
-	fn(arg);
-	kgo_guard_pop(&run.guard);
-	finish(&run.guard);
+	KGO_SCOPE {
+		kgo_defer(finish, o);
+		fn(arg);
+	}
 }
 
 void kgo_once_do(struct kgo_once *o, void (*fn)(void *), void *arg)

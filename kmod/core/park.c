@@ -7,6 +7,7 @@
  * once the goroutine is off its stack and WAITING.  So a waker that holds the
  * lock never sees one that is only about to wait.
  */
+#include "bubble.h"
 #include "task.h"
 
 #define RETRY_NS	10000000ULL
@@ -51,14 +52,18 @@ static void bound_wait(struct kgo_m *m, struct kgo_g *g)
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
 {
 	struct kgo_g *g = m->curg;
+	struct kgo_bubble *b;
 
 	set_waiting(g, reason);
 	port_store(&g->wait_on, m->wait_on);
 	m->wait_on = NULL;
 	if (g->bound) {
+		b = unlikely(g->x) ? kgo_bubble_park(g) : NULL;
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_WAITING);
 		if (unlock)
 			port_unlock(unlock);
+		if (unlikely(b))
+			kgo_bubble_parked(b);
 		bound_wait(m, g);
 		return;
 	}
@@ -78,6 +83,8 @@ void kgo_ready(struct kgo_g *g)
 	struct kgo_m *m = port_self();
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 
+	if (unlikely(g->x))
+		kgo_bubble_ready(g);
 	kgo_g_set_state(g, KGO_G_WAITING, KGO_G_RUNNABLE);
 	if (p)
 		kgo_runq_put(p, g, true);

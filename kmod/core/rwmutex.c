@@ -14,7 +14,7 @@
  */
 #include "core.h"
 
-#define RW_MAX	(1 << 30)	/* more readers than there can be */
+#define RW_MAX	0x40000000	/* more readers than there can be */
 
 static bool is_writer_here(s32 readers)
 {

@@ -24,7 +24,7 @@
  * Goroutines that are bound to an M (LockOSThread, and all in the kernel) are
  * queued like others.  The M that dequeues one gives its P to that M and parks.
  */
-#include "core.h"
+#include "bubble.h"
 
 #define FAIR_TICK	61U	/* look at the global queue first, this often */
 #define SPARE_NS	5000000000ULL	/* a surplus spare M ends after this */
@@ -396,6 +396,7 @@ static void set_running(struct kgo_m *m, struct kgo_p *p, struct kgo_g *g)
 static void settle(struct kgo_m *m)
 {
 	struct kgo_g *g = m->prev;
+	struct kgo_bubble *b;
 	struct kgo_p *p;
 	kgo_lock_t *lock;
 	u8 post = m->post;
@@ -406,10 +407,13 @@ static void settle(struct kgo_m *m)
 		break;
 	case KGO_POST_PARK:
 		lock = m->post_lock;
+		b = unlikely(g->x) ? kgo_bubble_park(g) : NULL;
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_WAITING);
 		/* From here on somebody else may run it. */
 		if (lock)
 			port_unlock(lock);
+		if (unlikely(b))
+			kgo_bubble_parked(b);
 		break;
 	case KGO_POST_YIELD:
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_RUNNABLE);

@@ -212,6 +212,17 @@ static void take_back(struct kgo_select *sel, struct kgo_case *cases,
 	}
 }
 
+/* Were they all made in a bubble, so that only it can end the wait? */
+static bool all_inside(const struct kgo_case *cases, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (cases[i].c && !cases[i].c->bubble)
+			return false;
+	return true;
+}
+
 /* Nothing seems to be ready.  As kgo_select(), with in_sched set. */
 static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 		       long long ns, u16 reason)
@@ -233,6 +244,8 @@ static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 		port_unlock(&sel.lock);
 	} else {
 		sel.parked = true;
+		if (unlikely(kgo_bubble_of(m->curg)))
+			kgo_bubble_inside(m->curg, all_inside(cases, n));
 		kgo_park(m, reason, &sel.lock);
 	}
 	take_back(&sel, cases, n, first, done);
@@ -252,7 +265,8 @@ static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 /*
  * Look at all cases without a lock.  If some seem to be ready *pick is one of
  * them, all with the same chance.
- * Return: how many; -EINVAL for a case that cannot be.
+ * Return: how many; -EINVAL for a case that cannot be, -EPERM for a channel of
+ * a bubble that the caller is not in.
  */
 static inline int look(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 		       unsigned int *pick)
@@ -266,6 +280,8 @@ static inline int look(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 			return -EINVAL;
 		if (!k->c)
 			continue;
+		if (kgo_chan_is_foreign(k->c))
+			return -EPERM;
 		k->waiter.result = (int)port_load_acquire(&k->c->turns);
 		if (!looks_ready(k))
 			continue;
@@ -331,6 +347,8 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 	ret = select_slow(m, cases, n, ns, reason);
 out:
 	kgo_leave_sched();
+	if (unlikely(ret == -EPERM))
+		kgo_panic_rt("select on synctest channel from outside bubble");
 	if (unlikely(ret == -EPIPE))
 		kgo_panic_rt("send on closed channel");
 	return ret;

@@ -15,11 +15,11 @@
  *     any more belongs to the one who makes the call.
  *   - A key is looked at only while its call is in the tree.
  */
+#include "bubble.h"
 #include "dst.h"
 #include "task.h"
 
 struct flight_call {
-	struct kgo_guard guard;
 	struct kgo_dst	node;		/* Q: f->mu */
 	struct kgo_list	waiters;	/* Q: f->mu while it is in the tree */
 	u32		joined;		/* Q: likewise; how many beside the first */
@@ -57,20 +57,22 @@ static struct flight_call *of_node(struct kgo_dst *n)
 	return container_of(n, struct flight_call, node);
 }
 
+static bool is_key(const struct flight_call *call, u64 h, const void *key,
+		   size_t len)
+{
+	return call->node.hash == h && call->len == len &&
+	       (!len || !memcmp(call->key, key, len));
+}
+
 /* Points to the call with this key, or to where one belongs. */
 static struct kgo_dst **find(struct kgo_flight *f, u64 h, const void *key,
 			     size_t len)
 {
-	struct kgo_dst **link;
-	u64 bits;
+	struct kgo_dst **link = &f->calls;
+	u64 bits = h;
 
-	kgo_dst_walk(link, &f->calls, h, bits) {
-		struct flight_call *call = of_node(*link);
-
-		if ((*link)->hash == h && call->len == len &&
-		    (!len || !memcmp(call->key, key, len)))
-			break;
-	}
+	while (*link && !is_key(of_node(*link), h, key, len))
+		link = kgo_dst_step(link, &bits);
 	return link;
 }
 
@@ -102,8 +104,9 @@ static void unlist(struct kgo_dst **link)
 	kgo_dst_remove(link);
 }
 
-static void finish(struct flight_call *call)
+static void finish(void *arg)
 {
+	struct flight_call *call = arg;
 	struct kgo_flight *f = call->f;
 	struct flight_waiter *w;
 	struct kgo_list *l;
@@ -127,17 +130,11 @@ static void finish(struct flight_call *call)
 	}
 }
 
-static void finish_left(struct kgo_guard *guard)
-{
-	finish(container_of(guard, struct flight_call, guard));
-}
-
 int kgo_flight_do(struct kgo_flight *f, const void *key, size_t len,
 		  int (*fn)(void *arg, void **val), void *arg,
 		  struct kgo_flight_result *res)
 {
 	struct flight_call call = {
-		.guard.fn = finish_left,
 		.f = f, .key = key, .len = len,
 		.err = -ECANCELED,
 	};
@@ -148,12 +145,13 @@ int kgo_flight_do(struct kgo_flight *f, const void *key, size_t len,
 	joined = join(&call, &w);
 	kgo_mutex_unlock(&f->mu);
 	if (joined) {
+		kgo_bubble_inside(port_self()->curg, true);
 		kgo_sema_acquire(&w.sema, KGO_WAIT_WAITGROUP, false);
 	} else {
-		kgo_guard_push(&call.guard);
-		call.err = fn(arg, &call.val);
-		kgo_guard_pop(&call.guard);
-		finish(&call);
+		KGO_SCOPE {
+			kgo_defer(finish, &call);
+			call.err = fn(arg, &call.val);
+		}
 		w.res.val = call.val;
 		w.res.err = call.err;
 		w.res.shared = call.joined;

@@ -9,6 +9,7 @@
  * to the first waiter, and newcomers queue behind.  The last waiter, or one
  * that waited for less than 1 ms, switches back.
  */
+#include "bubble.h"
 #include "task.h"
 
 #define MU_LOCKED	1U
@@ -139,6 +140,8 @@ void kgo_mutex_unlock(struct kgo_mutex *mu)
  * WaitGroup: counter and waiters change together, in one word.
  */
 #define WG_ONE		0x100000000ULL
+#define WG_REUSED							\
+	"sync: WaitGroup is reused before previous Wait has returned"
 
 static s32 wg_count(u64 state)
 {
@@ -150,6 +153,9 @@ void kgo_wg_add(struct kgo_wg *wg, int delta)
 	u64 state = port_add(&wg->state, (u64)(s64)delta * WG_ONE);
 	u32 waiters = (u32)state;
 
+	/* Whose wait for it is durable, see synctest.c. */
+	if (delta > 0 && wg_count(state) == delta)
+		port_store(&wg->reserved, kgo_bubble_id());
 	if (unlikely(wg_count(state) < 0)) {
 		kgo_panic_rt("sync: negative WaitGroup counter");
 		return;
@@ -192,6 +198,16 @@ void kgo_wg_done(struct kgo_wg *wg)
 	kgo_wg_add(wg, -1);
 }
 
+static void wait_for_zero(struct kgo_wg *wg)
+{
+	struct kgo_bubble *b = kgo_bubble_self();
+
+	if (unlikely(b))
+		kgo_bubble_inside(port_self()->curg,
+				  port_load(&wg->reserved) == b->id);
+	kgo_sema_acquire(&wg->sema, KGO_WAIT_WAITGROUP, false);
+}
+
 void kgo_wg_wait(struct kgo_wg *wg)
 {
 	u64 state;
@@ -201,9 +217,9 @@ void kgo_wg_wait(struct kgo_wg *wg)
 		if (!wg_count(state))
 			return;
 		if (port_cas(&wg->state, state, state + 1)) {
-			kgo_sema_acquire(&wg->sema, KGO_WAIT_WAITGROUP, false);
+			wait_for_zero(wg);
 			if (unlikely(port_load(&wg->state)))
-				kgo_panic_rt("sync: WaitGroup is reused before previous Wait has returned");
+				kgo_panic_rt(WG_REUSED);
 			return;
 		}
 	}

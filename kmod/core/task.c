@@ -1,65 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Goroutines that somebody counts on, and frames that somebody waits for.
+ * Goroutines that somebody counts on.
  *
  * A WaitGroup or an errgroup that started a goroutine must hear of its end,
  * even if that is a kgo_exit() deep in a library.  So what is owed is not
  * said by code behind the call, but kept with the goroutine (struct kgo_gx,
- * made once per descriptor and kept): a task for the whole goroutine, and
- * guards, a list through the stack, for functions such as that of a Once.
- *
- * Invariant: guards are pushed and popped in the order of their frames; the
- * list of a goroutine that runs holds exactly those of its live frames.
+ * made once per descriptor and kept).
  *
  * Rejected: a wrapper function with its argument in allocated memory.  Each
  * start would allocate, and the tables would show the wrapper.
  */
 #include "task.h"
-
-/*
- * Without memory for the extension the guard is not listed: all is well then
- * as long as the function returns.
- */
-void kgo_guard_push(struct kgo_guard *guard)
-{
-	struct kgo_m *m = port_self();
-	struct kgo_gx *x = m && m->curg ? kgo_gx(m->curg) : NULL;
-
-	guard->next = NULL;
-	if (!x)
-		return;
-	guard->next = x->guards;
-	x->guards = guard;
-}
-
-void kgo_guard_pop(struct kgo_guard *guard)
-{
-	struct kgo_m *m = port_self();
-	struct kgo_gx *x = m && m->curg ? m->curg->x : NULL;
-
-	if (x && x->guards == guard)
-		x->guards = guard->next;
-}
-
-/**
- * kgo_guards_run() - Do what is owed by functions that are left
- * @x: the calling goroutine's
- * @below: of the frames below this address, those that were called last;
- *	NULL: of all
- *
- * CONTEXT: the goroutine itself, outside of enter_sched; may park.
- */
-void kgo_guards_run(struct kgo_gx *x, const void *below)
-{
-	struct kgo_guard *guard;
-
-	while ((guard = x->guards)) {
-		if (below && (const void *)guard >= below)
-			return;
-		x->guards = guard->next;
-		guard->fn(guard);
-	}
-}
 
 /* The task of the calling goroutine, which has one. */
 struct kgo_task *kgo_task_self(void)

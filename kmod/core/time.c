@@ -21,7 +21,7 @@ struct kgo_ticker {
 static struct kgo_g *send_time(struct kgo_alarm *a)
 {
 	struct kgo_timer *t = container_of(a, struct kgo_timer, alarm);
-	unsigned long long now = port_now();
+	unsigned long long now = kgo_now();
 
 	return kgo_chan_offer(t->c, &now);
 }

@@ -24,14 +24,21 @@
  * Lock order: heap, then whatever fire() takes (a channel).  So no timer is
  * started or stopped with a channel locked.
  */
-#include "core.h"
+#include "bubble.h"
 
 #define FIRE_MAX	64U	/* then the lock is dropped for a moment */
 #define AGAIN_NS	1000000ULL	/* no memory for a goroutine: tried again */
 
-static u64 deadline(long long ns)
+/* A bubble's clock is its own (synctest.c). */
+static u64 now_of(struct kgo_p *p)
 {
-	u64 now = port_now();
+	return kgo_p_is_bubble(p) ? port_load(&kgo_bubble_of_p(p)->now) :
+	       port_now();
+}
+
+static u64 deadline(struct kgo_p *p, long long ns)
+{
+	u64 now = now_of(p);
 
 	if (ns < 0)
 		return now;
@@ -88,6 +95,9 @@ static void heap_publish(struct kgo_p *p)
 {
 	struct kgo_timers *ts = &p->timers;
 
+	/* Nobody but its root looks after a bubble's timers. */
+	if (kgo_p_is_bubble(p))
+		return;
 	port_store(&p->d.nr_timers, ts->n);
 	port_store(&p->d.timer_when, ts->n ? ts->heap[0].when : 0);
 }
@@ -99,6 +109,9 @@ static void heap_remove(struct kgo_p *p, struct kgo_alarm *a)
 	struct kgo_due last = ts->heap[--ts->n];
 
 	a->slot = 0;
+	/* It may live longer than the bubble. */
+	if (kgo_p_is_bubble(p))
+		port_store(&a->p, 0);
 	if (last.alarm != a)
 		heap_place(ts, slot, last);
 	heap_publish(p);
@@ -161,10 +174,10 @@ static int start_locked(struct kgo_p *p, struct kgo_alarm *a, u64 when)
  */
 int kgo_alarm_start(struct kgo_alarm *a, long long ns)
 {
-	struct kgo_p *p = kgo_m_p(port_self());
+	struct kgo_p *p = kgo_timers_p(port_self());
 	int ret;
 
-	ret = start_locked(p, a, deadline(ns));
+	ret = start_locked(p, a, deadline(p, ns));
 	if (!ret)
 		port_unlock(&p->timers.lock);
 	return ret;
@@ -201,7 +214,8 @@ struct kgo_p *kgo_alarm_lock(struct kgo_alarm *a)
 
 	for (;;) {
 		index = port_load(&a->p);
-		p = kgo_p_at(index);
+		p = unlikely(index & KGO_P_BUBBLE) ? kgo_bubble_p(index) :
+		    kgo_p_at(index);
 		port_lock(&p->timers.lock);
 		if (likely(port_load(&a->p) == index))
 			return p;
@@ -220,7 +234,7 @@ struct kgo_p *kgo_alarm_lock(struct kgo_alarm *a)
  */
 struct kgo_p *kgo_alarm_lock_room(struct kgo_m *m, struct kgo_alarm *a)
 {
-	struct kgo_p *own = kgo_m_p(m);
+	struct kgo_p *own = kgo_timers_p(m);
 	struct kgo_p *p;
 
 	for (;;) {
@@ -269,7 +283,7 @@ bool kgo_alarm_take(struct kgo_p *p, struct kgo_alarm *a)
 void kgo_alarm_put(struct kgo_p *p, struct kgo_alarm *a, long long ns)
 {
 	struct kgo_timers *ts = &p->timers;
-	struct kgo_due d = { deadline(ns), a };
+	struct kgo_due d = { deadline(p, ns), a };
 
 	port_assert_held(&ts->lock);
 	a->when = d.when;
@@ -372,15 +386,49 @@ static void put_off(struct kgo_p *p, u64 now)
 	port_unlock(&ts->lock);
 }
 
-static u32 let_go(struct kgo_m *m, struct fired *f)
+static u32 let_go(struct kgo_m *m, struct kgo_p *p, struct fired *f)
 {
 	u32 n = f->ready.n + f->fresh.n;
 	struct kgo_g *g;
 
 	while ((g = kgo_gq_pop(&f->ready)))
 		kgo_ready(g);
-	while ((g = kgo_gq_pop(&f->fresh)))
+	while ((g = kgo_gq_pop(&f->fresh))) {
+		if (kgo_p_is_bubble(p))
+			kgo_bubble_join(kgo_bubble_of_p(p), g);
 		kgo_start(m, g);
+	}
+	return n;
+}
+
+static int make_spare(struct kgo_m *m, struct kgo_p *p, struct kgo_g **g)
+{
+	int ret = kgo_g_new(m, g, NULL, NULL, 0, NULL);
+
+	if (!ret && kgo_p_is_bubble(p) && !kgo_gx(*g)) {
+		kgo_g_cancel(m, *g);
+		*g = NULL;
+		ret = -ENOMEM;
+	}
+	return ret;
+}
+
+static u32 fire_all(struct kgo_p *p, u64 now)
+{
+	struct fired f = { 0 };
+	struct kgo_m *m = port_self();
+	u32 n = 0;
+	int ret;
+
+	do {
+		ret = fire_some(p, now, &f);
+		n += let_go(m, p, &f);
+		if (ret == -ENOENT && make_spare(m, p, &f.spare))
+			put_off(p, now);
+	} while (ret);
+	/* Somebody else was faster. */
+	if (unlikely(f.spare))
+		kgo_g_cancel(m, f.spare);
 	return n;
 }
 
@@ -394,28 +442,49 @@ static u32 let_go(struct kgo_m *m, struct fired *f)
  */
 u32 kgo_timers_run(struct kgo_p *p, u64 now)
 {
-	struct fired f = { 0 };
-	struct kgo_m *m = port_self();
-	struct kgo_p *own = kgo_m_p(m);
 	u64 when = port_load(&p->d.timer_when);
-	u32 n = 0;
-	int ret;
 
-	if (!when || when > now)
-		return 0;
-	do {
-		ret = fire_some(p, now, &f);
-		n += let_go(m, &f);
-		if (ret == -ENOENT &&
-		    kgo_g_new(m, &f.spare, NULL, NULL, 0, NULL))
-			put_off(p, now);
-	} while (ret);
-	if (unlikely(f.spare)) {
-		/* Somebody else was faster. */
-		port_store(&own->d.exited, own->d.exited + 1);
-		kgo_g_free(m, f.spare);
-	}
-	return n;
+	return !when || when > now ? 0 : fire_all(p, now);
+}
+
+/**
+ * kgo_timers_fire() - kgo_timers_run() of a bubble
+ * @p: the bubble's
+ * @now: what its clock says
+ *
+ * CONTEXT: the bubble's root, with in_sched set.
+ */
+void kgo_timers_fire(struct kgo_p *p, u64 now)
+{
+	fire_all(p, now);
+}
+
+/* When a bubble's first timer is due; 0 if there is none.  As above. */
+u64 kgo_timers_due(struct kgo_p *p)
+{
+	struct kgo_timers *ts = &p->timers;
+	u64 when;
+
+	port_lock(&ts->lock);
+	when = ts->n ? ts->heap[0].when : 0;
+	port_unlock(&ts->lock);
+	return when;
+}
+
+/* A bubble ends: what did not fire never will.  Outside of enter_sched. */
+void kgo_timers_drop(struct kgo_p *p)
+{
+	struct kgo_timers *ts = &p->timers;
+
+	kgo_enter_sched();
+	port_lock(&ts->lock);
+	while (ts->n)
+		heap_remove(p, ts->heap[ts->n - 1].alarm);
+	port_unlock(&ts->lock);
+	kgo_leave_sched();
+	port_free(ts->heap);
+	ts->heap = NULL;
+	ts->cap = 0;
 }
 
 /**
@@ -456,10 +525,10 @@ int kgo_sleep(long long ns)
 	if (ns <= 0)
 		return 0;
 	m = kgo_enter_sched();
-	p = kgo_m_p(m);
+	p = kgo_timers_p(m);
 	s.g = m->curg;
 	/* The heap stays locked until it is off its stack: no early fire. */
-	ret = start_locked(p, &s.alarm, deadline(ns));
+	ret = start_locked(p, &s.alarm, deadline(p, ns));
 	if (!ret)
 		kgo_park(m, KGO_WAIT_SLEEP, &p->timers.lock);
 	kgo_leave_sched();

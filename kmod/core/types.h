@@ -22,8 +22,8 @@
 #include "list.h"
 
 struct kgo_alarm;
+struct kgo_bubble;
 struct kgo_group;
-struct kgo_guard;
 
 /*
  * struct kgo_task - Whom the end of a goroutine concerns; see task.c
@@ -44,7 +44,9 @@ struct kgo_task {
  */
 struct kgo_gx {
 	struct kgo_task	task;		/* G: or all zero */
-	struct kgo_guard *guards;	/* G: of the function called last; task.h */
+	struct kgo_bubble *bubble;	/* G: or NULL */
+	bool		inside;		/* G: see kgo_bubble_inside() */
+	bool		durable;	/* G: waits for its bubble, and is counted so */
 	struct kgo_group *group;	/* inherited; Q: the lock in group.c */
 };
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Semaphores, Mutex and WaitGroup, between goroutines of the kernel.
+ * Semaphores, Mutex, RWMutex, Cond, Once and WaitGroup, between goroutines of
+ * the kernel.
  */
 #include "test.h"
 
 struct shared {
 	struct kgo_mutex mu;
 	struct kgo_wg wg;
+	struct kgo_rwmutex rw;
+	struct kgo_cond cond;
+	struct kgo_once once;
 	u32 counter;		/* mu */
 	u32 inside;		/* mu */
 	u32 worst;		/* mu: most that were inside at one time */
@@ -162,6 +166,139 @@ KGO_TEST(semaphore_lets_in_as_many_as_it_counts)
 	KUNIT_EXPECT_EQ(test, s.sema, 0);
 }
 
+static void read_or_write(void *arg)
+{
+	struct shared *s = arg;
+	u32 i, v;
+
+	for (i = 0; i < 100; i++) {
+		if (i % 4) {
+			kgo_rwmutex_rlock(&s->rw);
+			v = READ_ONCE(s->counter);
+			if (i % 16 == 1)
+				kgo_sleep(NSEC_PER_USEC);
+			if (READ_ONCE(s->counter) != v)
+				atomic_inc(&s->woken);
+			kgo_rwmutex_runlock(&s->rw);
+		} else {
+			kgo_rwmutex_lock(&s->rw);
+			v = s->counter;
+			if (i % 16 == 0)
+				kgo_yield();
+			WRITE_ONCE(s->counter, v + 1);
+			kgo_rwmutex_unlock(&s->rw);
+		}
+	}
+}
+
+KGO_TEST(rwmutex_keeps_writers_apart)
+{
+	struct shared s = {};
+	u32 i;
+
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, kgo_wg_go(&s.wg, read_or_write, &s), 0);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, s.counter, 8 * 25);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.woken), 0);
+	KUNIT_EXPECT_EQ(test, s.rw.readers, 0);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+}
+
+static void take_read_lock(void *arg)
+{
+	struct shared *s = arg;
+
+	kgo_rwmutex_rlock(&s->rw);
+	atomic_inc(&s->woken);
+	kgo_rwmutex_runlock(&s->rw);
+}
+
+static void take_write_lock(void *arg)
+{
+	struct shared *s = arg;
+
+	kgo_rwmutex_lock(&s->rw);
+	atomic_inc(&s->order);
+	kgo_rwmutex_unlock(&s->rw);
+}
+
+KGO_TEST(waiting_writer_keeps_readers_out)
+{
+	struct shared s = {};
+
+	kgo_rwmutex_rlock(&s.rw);
+	KUNIT_EXPECT_EQ(test, kgo_wg_go(&s.wg, take_write_lock, &s), 0);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_waiting(1, KGO_WAIT_RWMUTEX_LOCK));
+	KUNIT_EXPECT_FALSE(test, kgo_rwmutex_try_rlock(&s.rw));
+	KUNIT_EXPECT_EQ(test, kgo_wg_go(&s.wg, take_read_lock, &s), 0);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_waiting(1, KGO_WAIT_RWMUTEX_RLOCK));
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.order) + atomic_read(&s.woken), 0);
+	kgo_rwmutex_runlock(&s.rw);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.order), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.woken), 1);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+}
+
+static void wait_on_cond(void *arg)
+{
+	struct shared *s = arg;
+
+	kgo_mutex_lock(&s->mu);
+	kgo_cond_wait(&s->cond, &s->mu);
+	s->counter++;
+	kgo_mutex_unlock(&s->mu);
+}
+
+KGO_TEST(cond_wakes_one_or_all)
+{
+	struct shared s = {};
+	u32 i;
+
+	kgo_cond_signal(&s.cond);
+	for (i = 0; i < 6; i++)
+		KUNIT_EXPECT_EQ(test, kgo_wg_go(&s.wg, wait_on_cond, &s), 0);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_waiting(6, KGO_WAIT_COND));
+	kgo_cond_signal(&s.cond);
+	kgo_cond_signal(&s.cond);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_waiting(4, KGO_WAIT_COND));
+	kgo_cond_broadcast(&s.cond);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, s.counter, 6);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+}
+
+static void slow_init(void *arg)
+{
+	struct shared *s = arg;
+
+	kgo_sleep(NSEC_PER_MSEC);
+	s->counter++;
+}
+
+static void init_once(void *arg)
+{
+	struct shared *s = arg;
+
+	kgo_once_do(&s->once, slow_init, s);
+	if (s->counter != 1)
+		atomic_inc(&s->woken);
+}
+
+KGO_TEST(once_is_done_before_anybody_goes_on)
+{
+	struct shared s = {};
+	u32 i;
+
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, kgo_wg_go(&s.wg, init_once, &s), 0);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, s.counter, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.woken), 0);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+}
+
 static struct kunit_case sync_cases[] = {
 	KUNIT_CASE(mutex_lets_one_in),
 	KUNIT_CASE(try_lock_takes_a_free_mutex),
@@ -169,6 +306,10 @@ static struct kunit_case sync_cases[] = {
 	KUNIT_CASE(starving_waiters_get_the_mutex),
 	KUNIT_CASE(wait_group_wakes_all_waiters_at_zero),
 	KUNIT_CASE(semaphore_lets_in_as_many_as_it_counts),
+	KUNIT_CASE(rwmutex_keeps_writers_apart),
+	KUNIT_CASE(waiting_writer_keeps_readers_out),
+	KUNIT_CASE(cond_wakes_one_or_all),
+	KUNIT_CASE(once_is_done_before_anybody_goes_on),
 	{}
 };
 

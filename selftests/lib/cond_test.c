@@ -25,7 +25,8 @@ static void wait_in_order(void *arg)
 
 	kgo_mutex_lock(&s->mu);
 	kgo_cond_wait(&s->c, &s->mu);
-	s->order[s->awake++] = w->i;
+	STORE(s->order[LOAD(s->awake)], w->i);
+	ADD(s->awake, 1);
 	kgo_mutex_unlock(&s->mu);
 }
 
@@ -44,7 +45,7 @@ GO_TEST(signals_wake_in_the_order_of_the_waits)
 		kgo_cond_signal(&s.c);
 		yield_until(LOAD(s.awake) == i + 1);
 		EXPECT_EQ(15 - i, waiting("sync.Cond.Wait"));
-		EXPECT_EQ(i, s.order[i]);
+		EXPECT_EQ(i, LOAD(s.order[i]));
 	}
 	kgo_wg_wait(&s.wg);
 }
@@ -56,7 +57,7 @@ static void wait_once(void *arg)
 	kgo_mutex_lock(&s->mu);
 	s->n++;
 	kgo_cond_wait(&s->c, &s->mu);
-	s->awake++;
+	ADD(s->awake, 1);
 	kgo_mutex_unlock(&s->mu);
 }
 
@@ -68,10 +69,10 @@ GO_TEST(a_broadcast_wakes_all_who_wait)
 	for (i = 0; i < 200; i++)
 		EXPECT_EQ(0, kgo_wg_go(&s.wg, wait_once, &s));
 	yield_until(waiting("sync.Cond.Wait") == 200);
-	EXPECT_EQ(0, s.awake);
+	EXPECT_EQ(0, LOAD(s.awake));
 	kgo_mutex_lock(&s.mu);
 	kgo_cond_broadcast(&s.c);
-	EXPECT_EQ(0, s.awake);
+	EXPECT_EQ(0, LOAD(s.awake));
 	kgo_mutex_unlock(&s.mu);
 	kgo_wg_wait(&s.wg);
 	EXPECT_EQ(200, s.awake);
@@ -212,7 +213,7 @@ GO_TEST(tickets_wrap_around)
 	for (i = 0; i < 4; i++) {
 		kgo_cond_signal(&s.c);
 		yield_until(LOAD(s.awake) == i + 1);
-		EXPECT_EQ(i, s.order[i]);
+		EXPECT_EQ(i, LOAD(s.order[i]));
 	}
 	kgo_wg_wait(&s.wg);
 }

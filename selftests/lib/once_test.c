@@ -131,6 +131,39 @@ GO_TEST(to_leave_it_by_exit_counts_as_done)
 	EXPECT_EQ(1, s.calls);
 }
 
+static void init_and_panic(void *arg)
+{
+	struct shared *s = arg;
+
+	s->calls++;
+	kgo_panic("in a Once");
+}
+
+static void recover_it(void *arg)
+{
+	struct shared *s = arg;
+
+	s->after += kgo_recover() != NULL;
+}
+
+GO_TEST(so_does_a_panic_that_its_caller_recovers)
+{
+	static struct shared s;
+
+	memset(&s, 0, sizeof(s));
+	KGO_SCOPE {
+		kgo_defer(recover_it, &s);
+		kgo_once_do(&s.o, init_and_panic, &s);
+		s.early++;
+	}
+	EXPECT_EQ(1, s.after);
+	EXPECT_EQ(0, s.early);
+	EXPECT_EQ(1, s.calls);
+	kgo_once_do(&s.o, init_and_panic, &s);
+	EXPECT_EQ(1, s.calls);
+	EXPECT_EQ(0, s.o.mu.state);
+}
+
 /* Two Onces, one in the other, left from within the inner one. */
 struct nested {
 	struct kgo_once outer, inner;
@@ -177,7 +210,7 @@ static void again(void *arg)
 {
 	struct shared *s = arg;
 
-	s->begun++;
+	ADD(s->begun, 1);
 	kgo_once_do(&s->o, again, s);
 	s->early++;
 }
@@ -193,7 +226,7 @@ GO_TEST(to_do_it_within_itself_waits_for_ever)
 
 	EXPECT_EQ(0, kgo_go(recurse, &s));
 	yield_until(waiting("sync.Mutex.Lock") == 1);
-	EXPECT_EQ(1, s.begun);
+	EXPECT_EQ(1, LOAD(s.begun));
 	EXPECT_EQ(0, s.early);
 }
 

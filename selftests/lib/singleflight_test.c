@@ -279,6 +279,44 @@ GO_TEST(who_waits_for_one_that_exits_is_told)
 	kgo_chan_free(c);
 }
 
+static int panics(void *arg, void **val)
+{
+	slow_answer(arg, val);
+	kgo_panic("in a call");
+}
+
+static void recover_it(void *arg UNUSED)
+{
+	kgo_recover();
+}
+
+static void want_it_and_recover(void *arg)
+{
+	struct shared *s = arg;
+
+	KGO_SCOPE {
+		kgo_defer(recover_it, NULL);
+		if (kgo_flight_do(&s->f, "key", 3, panics, s, NULL) != -ECANCELED)
+			ADD(s->wrong, 1);
+		ADD(s->shared, 1);
+	}
+}
+
+GO_TEST(who_waits_for_one_that_panics_is_told)
+{
+	struct shared s = { 0 };
+	int i;
+
+	for (i = 0; i < 5; i++)
+		EXPECT_EQ(0, kgo_wg_go(&s.wg, want_it_and_recover, &s));
+	yield_until(waiting("sync.WaitGroup.Wait") == 4);
+	STORE(s.go, 1);
+	kgo_wg_wait(&s.wg);
+	EXPECT_EQ(4, s.shared);
+	EXPECT_EQ(0, s.wrong);
+	EXPECT_EQ(NULL, s.f.calls);
+}
+
 /* Some keys, many who want them, calls that come and go. */
 static int short_answer(void *arg, void **val)
 {

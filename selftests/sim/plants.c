@@ -18,6 +18,8 @@ enum plant {
 	PLANT_SKIPPED_CLOSE,	/* close forgets a waiter */
 	PLANT_LOST_KEEPER,	/* nobody watches timers */
 	PLANT_SEMA_HINT,	/* a semaphore's hint of waiters is stale */
+	PLANT_COND_TICKET,	/* a ticket that was called waits all the same */
+	PLANT_TORN_RWMUTEX,	/* a writer's try without compare-and-swap */
 	PLANT_TWO_WINNERS,	/* a select decided without its lock */
 	PLANT_STAYS_QUEUED,	/* a select that leaves its waiters behind */
 	PLANT_LATE_QUIESCE,	/* no barrier between waiting and looking */
@@ -44,6 +46,8 @@ const char *const plant_names[] = {
 	[PLANT_EARLY_DEADLOCK]	= "early-deadlock",
 	[PLANT_LOST_TIMER]	= "lost-timer",
 	[PLANT_WRONG_HEAP]	= "wrong-heap",
+	[PLANT_COND_TICKET]	= "cond-ticket",
+	[PLANT_TORN_RWMUTEX]	= "torn-rwmutex",
 	[NR_PLANTS]		= NULL
 };
 
@@ -64,6 +68,8 @@ static const char *const shows_in[NR_PLANTS] = {
 	[PLANT_EARLY_DEADLOCK]	= "deadlock",
 	[PLANT_LOST_TIMER]	= "timer-hog",
 	[PLANT_WRONG_HEAP]	= "timers",
+	[PLANT_COND_TICKET]	= "cond",
+	[PLANT_TORN_RWMUTEX]	= "rwmutex",
 };
 
 u32 plant_find(const char *name)
@@ -92,6 +98,8 @@ bool sim_plant_torn(const char *func, const volatile void *addr)
 		return !strcmp(func, "runq_grab_next");
 	case PLANT_DOUBLE_RUN:
 		return !strcmp(func, "kgo_runq_steal");
+	case PLANT_TORN_RWMUTEX:
+		return !strcmp(func, "kgo_rwmutex_try_lock");
 	}
 	return false;
 }
@@ -124,6 +132,8 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val)
 	case PLANT_LOST_KEEPER:
 		*val = 1;
 		return addr == &r->keeper_when;
+	case PLANT_COND_TICKET:
+		return !strcmp(func, "kgo_cond_wait");
 	case PLANT_SEMA_HINT:
 		return !strcmp(func, "kgo_sema_release") && sim_chance(0x1000);
 	case PLANT_WRONG_HEAP:

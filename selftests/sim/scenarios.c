@@ -906,5 +906,13 @@ const struct scenario scenarios[] = {
 	{ "ticker", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, ticker_main },
 	{ "contexts", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, contexts_main },
 	{ "context-table", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, context_table_main },
+	{ "rwmutex", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, rwmutex_main },
+	{ "cond", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, cond_main },
+	{ "once", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, once_main },
+	{ "semaphore", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, semaphore_main },
+	{ "pool", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, pool_main },
+	{ "flight", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, flight_main },
+	{ "errgroup", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, errgroup_main },
+	{ "bubble", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, bubble_main },
 	{ NULL, 0, 0, NULL }
 };

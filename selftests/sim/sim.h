@@ -242,6 +242,25 @@ void select_fan_main(void *unused);
 void select_self_main(void *unused);
 void select_default_main(void *unused);
 
+/* times.c, contexts.c */
+void timers_main(void *unused);
+void timer_owner_main(void *unused);
+void timer_hog_main(void *unused);
+void after_func_main(void *unused);
+void ticker_main(void *unused);
+void contexts_main(void *unused);
+void context_table_main(void *unused);
+
+/* syncs.c */
+void bubble_main(void *unused);
+void cond_main(void *unused);
+void errgroup_main(void *unused);
+void flight_main(void *unused);
+void once_main(void *unused);
+void pool_main(void *unused);
+void rwmutex_main(void *unused);
+void semaphore_main(void *unused);
+
 /* deadlock.c */
 void deadlock_main(void *unused);
 void deadlock_told(void);
@@ -251,17 +270,6 @@ extern const struct scenario scenarios[];
 void csp_main(void *unused);
 void panic_main(void *unused);
 int sim_catch(int (*op)(void *arg), void *arg);	/* -EPIPE: it panicked */
-
-/* times.c */
-void timers_main(void *unused);
-void timer_owner_main(void *unused);
-void timer_hog_main(void *unused);
-void after_func_main(void *unused);
-void ticker_main(void *unused);
-
-/* contexts.c */
-void contexts_main(void *unused);
-void context_table_main(void *unused);
 
 #define sim_expect(cond, ...)						\
 	do {								\

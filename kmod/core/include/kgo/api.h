@@ -30,6 +30,7 @@
 #include "semaphore.h"
 #include "singleflight.h"
 #include "sync.h"
+#include "synctest.h"
 #include "time.h"
 
 #endif

@@ -46,7 +46,7 @@ struct kgo_flight_result {
  * @arg: passed to @fn
  * @res: what came of it; may be NULL
  *
- * If @fn does not return (kgo_exit() in it), those who wait get -ECANCELED.
+ * If @fn does not return (kgo_exit(), a panic), those who wait get -ECANCELED.
  * CONTEXT: a goroutine; parks while another calls.
  * Return: res->err.
  */

@@ -146,7 +146,7 @@ struct kgo_once {
  * @arg: passed to @fn
  *
  * When it returns @fn has returned, whoever called it, and what it wrote can
- * be seen.  If @fn ends its goroutine that counts as done.  To call
+ * be seen.  If @fn panics or ends its goroutine that counts as done.  To call
  * kgo_once_do() of the same Once in @fn waits for ever.
  * CONTEXT: a goroutine; parks while another runs @fn.
  */
@@ -156,7 +156,7 @@ void kgo_once_do(struct kgo_once *o, void (*fn)(void *arg), void *arg);
  * struct kgo_wg - A WaitGroup; all-zero is ready
  * @state: private: counter in the upper half, waiters in the lower
  * @sema: private
- * @reserved: private
+ * @reserved: private: number of the bubble that it is used in
  */
 struct kgo_wg {
 	unsigned long long state;

@@ -31,6 +31,15 @@ struct kgo_g;
 int kgo_sleep(long long ns);
 
 /**
+ * kgo_now() - What time it is
+ *
+ * CONTEXT: anywhere.
+ * Return: nanoseconds of CLOCK_MONOTONIC; in a bubble (kgo_synctest_run())
+ * those of its clock.
+ */
+unsigned long long kgo_now(void);
+
+/**
  * struct kgo_alarm - A place in a queue of timers; private
  * @when: private
  * @period: private

@@ -110,6 +110,9 @@ KGO_EXPORT(kgo_wg_add);
 KGO_EXPORT(kgo_wg_done);
 KGO_EXPORT(kgo_wg_wait);
 
+KGO_EXPORT(kgo_lock_os_thread);
+KGO_EXPORT(kgo_unlock_os_thread);
+
 #if IS_ENABLED(CONFIG_KUNIT)
 KGO_EXPORT_TEST(kgo_rt);
 KGO_EXPORT_TEST(kgo_kernel_g);

@@ -311,7 +311,11 @@ static int kgo_pool_thread(void *arg)
 		kgo_m_main(m);
 		kt->m = NULL;
 		kgo_thread_detach(kt->th);
-		atomic_dec(&kgo_pool.nr_free);
+		/* Taken still if it ends with a goroutine that had locked it. */
+		if (!kt->taken)
+			atomic_dec(&kgo_pool.nr_free);
+		if (kt->pinned)
+			module_put(THIS_MODULE);
 		atomic_dec(&kgo_pool.nr);
 	}
 	WRITE_ONCE(kt->ended, true);

@@ -253,8 +253,8 @@ int kgo_main(int (*fn)(void *arg), void *arg)
 	ret = enter(fn, main_body, &call, KGO_STACK_MAIN, &m, &g);
 	if (ret)
 		return ret;
-	kgo_start(NULL, g);
-	kgo_m_main(m);
+	/* On this very thread, which it can keep: kgo_lock_os_thread(). */
+	kgo_m_main_first(m, g);
 	/* One thread too many.  But this one must not end before exit(). */
 	kgo_m_detach(m);
 	for (;;)

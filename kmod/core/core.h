@@ -105,6 +105,7 @@ struct kgo_g *kgo_globq_get(struct kgo_p *p, bool one);
 
 /* sched.c */
 void kgo_m_main(struct kgo_m *m);
+void kgo_m_main_first(struct kgo_m *m, struct kgo_g *g);
 void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
 void kgo_g_end(void);

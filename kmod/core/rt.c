@@ -98,6 +98,9 @@ void kgo_m_init(struct kgo_m *m, u32 index)
 	m->naps = 0;
 	m->seen_ticks = 0;
 	m->post = KGO_POST_NONE;
+	m->lock_binds = false;
+	m->retires = false;
+	m->locks = 0;
 	m->curg = NULL;
 	m->prev = NULL;
 	m->next = NULL;

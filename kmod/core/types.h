@@ -118,6 +118,9 @@ struct kgo_m {
 	bool		keeper;		/* M: its deadline is r->keeper_when */
 	bool		fresh;		/* M: no goroutine yet since it was parked */
 	u8		post;		/* M: enum kgo_post */
+	bool		lock_binds;	/* M: curg is bound by its locks only */
+	bool		retires;	/* M: a goroutine that locked it has ended */
+	u32		locks;		/* M: by its goroutine, see thread.c */
 	u32		naps;		/* M: so many in a row */
 	u32		seen_ticks;	/* M: sum of all schedticks at the last nap */
 	struct kgo_g	*curg;		/* M */

@@ -303,13 +303,17 @@ static u32 list_len(struct kgo_list *head)
 	return n;
 }
 
-/* Is an M asleep in the scheduler, perhaps with a goroutine in its hands? */
+/*
+ * Is an M asleep in the scheduler, perhaps with a goroutine in its hands?  It
+ * also wants a P then, if it lost its own while it made sure of a spare M.
+ */
 static bool somebody_holds_one(void)
 {
 	u32 i;
 
 	for (i = 0; i < SIM_MAX_THREADS; i++)
-		if (S.t[i].state == T_ASLEEP && S.t[i].m && !S.t[i].m->curg)
+		if ((S.t[i].state == T_ASLEEP || S.t[i].am.mode == ARB_WANT) &&
+		    S.t[i].m && !S.t[i].m->curg)
 			return true;
 	return false;
 }

@@ -882,5 +882,6 @@ const struct scenario scenarios[] = {
 	{ "nomem", SC_NOMEM | SC_NOTHREAD, 1, nomem },
 	{ "idle", SC_BOUND | SC_FEW_MS, 1, idle },
 	{ "csp", SC_BOUND, 8, csp_main },
+	{ "lock-thread", SC_BOUND | SC_NOTHREAD, 6, lockthread_main },
 	{ NULL, 0, 0, NULL }
 };

@@ -9,7 +9,7 @@
  *   peek.c	looks into the static parts of the core
  *   trace.c	what happened, in words
  *   plants.c	bugs put in on purpose
- *   scenarios.c, csp.c	the programs that run
+ *   scenarios.c, csp.c, thread.c	the programs that run
  *   main.c	command line, TAP
  */
 #ifndef SIM_H
@@ -223,9 +223,10 @@ u32 plant_find(const char *name);
 const char *plant_scenario(u32 plant);
 bool sim_plant_drop_ready(const char *func);
 
-/* scenarios.c, csp.c: programs, and what they may use beside the core */
+/* scenarios.c, csp.c, thread.c: programs, and what they may use beside the core */
 extern const struct scenario scenarios[];
 void csp_main(void *unused);
+void lockthread_main(void *unused);
 
 #define sim_expect(cond, ...)						\
 	do {								\

@@ -20,6 +20,7 @@
 #include "chan.h"
 #include "go.h"
 #include "sync.h"
+#include "thread.h"
 #include "time.h"
 
 #endif

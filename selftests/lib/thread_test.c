@@ -203,6 +203,8 @@ static void end_of_thread(struct __test_metadata *_metadata, int how)
 {
 	struct note n = { kgo_chan_make(0, 0), kgo_chan_make(0, 0), 0, how };
 
+	/* So that it is not on the main thread, which cannot end. */
+	kgo_lock_os_thread();
 	STORE(destroyed, 0);
 	EXPECT_EQ(0, pthread_key_create(&key, note_destroyed));
 	EXPECT_EQ(0, kgo_go(dies_locked, &n));

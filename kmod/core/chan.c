@@ -37,7 +37,7 @@ struct chan_waiter {
 
 /* A wait with an end. */
 struct chan_timed {
-	struct kgo_timer timer;
+	struct kgo_alarm timer;
 	struct chan_waiter w;
 	struct kgo_chan	*c;
 	bool		expired;	/* fired before it was queued */
@@ -167,7 +167,7 @@ static int recv_now(struct kgo_chan *c, void *v, struct kgo_g **ready)
 	return -EAGAIN;
 }
 
-static struct kgo_g *timed_fire(struct kgo_timer *t)
+static struct kgo_g *timed_fire(struct kgo_alarm *t)
 {
 	struct chan_timed *tw = container_of(t, struct chan_timed, timer);
 	struct kgo_g *g = NULL;
@@ -208,7 +208,7 @@ static int chan_wait_timed(struct kgo_m *m, struct kgo_chan *c, void *elem,
 	kgo_list_init(&tw.w.link);
 	tw.w.g = m->curg;
 	tw.w.elem = elem;
-	ret = kgo_timer_start(&tw.timer, ns);
+	ret = kgo_alarm_start(&tw.timer, ns);
 	if (ret)
 		return ret;
 
@@ -226,7 +226,7 @@ static int chan_wait_timed(struct kgo_m *m, struct kgo_chan *c, void *elem,
 		ret = tw.w.result;
 	}
 	/* After this it does not fire any more: tw may go. */
-	kgo_timer_stop(&tw.timer);
+	kgo_alarm_stop(&tw.timer);
 	if (ready)
 		kgo_ready(ready);
 	return ret;
@@ -338,6 +338,47 @@ int kgo_chan_close(struct kgo_chan *c)
 		kgo_ready(g);
 	kgo_leave_sched();
 	return 0;
+}
+
+/**
+ * kgo_chan_offer() - Send if that needs no wait, from under another lock
+ * @c: the channel
+ * @v: elem_size bytes
+ *
+ * For what fires a timer: a value that nobody takes and the buffer has no room
+ * for is dropped, as is one for a closed channel.
+ * CONTEXT: an M with in_sched set; may hold a lock that is taken before those
+ * of channels (a timer heap's).
+ * Return: a receiver that the caller makes ready once it has dropped its lock,
+ * or NULL.
+ */
+struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v)
+{
+	struct kgo_g *ready = NULL;
+
+	port_lock(&c->lock);
+	send_now(c, v, &ready);
+	port_unlock(&c->lock);
+	return ready;
+}
+
+/**
+ * kgo_chan_drain() - Drop what is buffered
+ * @c: the channel; nobody sends on it but by kgo_chan_offer()
+ *
+ * CONTEXT: as kgo_chan_offer().
+ * Return: true if there was something.
+ */
+bool kgo_chan_drain(struct kgo_chan *c)
+{
+	bool any;
+
+	port_lock(&c->lock);
+	any = c->count;
+	c->head = 0;
+	port_store(&c->count, 0);
+	port_unlock(&c->lock);
+	return any;
 }
 
 size_t kgo_chan_len(const struct kgo_chan *c)

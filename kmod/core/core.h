@@ -112,23 +112,24 @@ void kgo_g_end(void);
 void kgo_leave(struct kgo_m *m, u8 post);
 void kgo_wakep(struct kgo_m *m);
 bool kgo_ensure_spare(struct kgo_m *m);
+void kgo_watch_timers(struct kgo_m *m, struct kgo_p *p);
 void kgo_start(struct kgo_m *m, struct kgo_g *g);
 
 /* park.c */
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
 void kgo_ready(struct kgo_g *g);
 
-/* timer.c */
-struct kgo_timer {
-	u64	when;		/* ns, CLOCK_MONOTONIC */
-	/* Under the heap's lock: returns a goroutine to make ready, or NULL. */
-	struct kgo_g *(*fire)(struct kgo_timer *t);
-	u32	p;		/* whose heap */
-	u32	slot;		/* position in it + 1, 0 if in none */
-};
+/* chan.c */
+struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);
+bool kgo_chan_drain(struct kgo_chan *c);
 
-int kgo_timer_start(struct kgo_timer *t, long long ns);
-bool kgo_timer_stop(struct kgo_timer *t);
+/* timer.c; struct kgo_alarm is in <kgo/time.h> */
+int kgo_alarm_start(struct kgo_alarm *a, long long ns);
+bool kgo_alarm_stop(struct kgo_alarm *a);
+struct kgo_p *kgo_alarm_lock(struct kgo_alarm *a);
+struct kgo_p *kgo_alarm_lock_room(struct kgo_m *m, struct kgo_alarm *a);
+bool kgo_alarm_take(struct kgo_p *p, struct kgo_alarm *a);
+void kgo_alarm_put(struct kgo_p *p, struct kgo_alarm *a, long long ns);
 u32 kgo_timers_run(struct kgo_p *p, u64 now);
 u64 kgo_timers_first(void);
 

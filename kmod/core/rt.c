@@ -2,7 +2,7 @@
 /*
  * The one runtime of this world, and the Ms and Ps when they are new.
  */
-#include "core.h"
+#include "context.h"
 
 struct kgo_rt kgo_rt;
 
@@ -42,6 +42,7 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base)
 	port_lock_init(&kgo_rt.gq_lock);
 	port_lock_init(&kgo_rt.gfree_lock);
 	kgo_sema_init();
+	kgo_ctx_table_init();
 
 	/*
 	 * Strides that are coprime to the number of Ps visit each P once, in
@@ -71,6 +72,7 @@ void kgo_rt_destroy(void)
 {
 	u32 i;
 
+	kgo_ctx_exit();
 	for (i = 1; i < port_load(&kgo_rt.r->nr_gs); i++) {
 		port_free(port_g(i)->x);
 		port_g(i)->x = NULL;

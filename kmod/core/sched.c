@@ -353,8 +353,15 @@ found:
 	}
 }
 
-/* Timers of this P must be watched while a goroutine runs, if a P is free. */
-static void watch_timers(struct kgo_m *m, struct kgo_p *p)
+/**
+ * kgo_watch_timers() - See that a P's timers are watched while it is busy
+ * @m: the calling M with in_sched set
+ * @p: the P whose first timer may have changed
+ *
+ * Only if another P is free: else there is nobody who could.
+ * CONTEXT: no lock held; does not sleep.
+ */
+void kgo_watch_timers(struct kgo_m *m, struct kgo_p *p)
 {
 	u64 when = port_load(&p->d.timer_when);
 	u64 keeper;
@@ -490,7 +497,7 @@ static void execute(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_p *p = kgo_m_p(m);
 
-	watch_timers(m, p);
+	kgo_watch_timers(m, p);
 	set_running(m, p, g);
 	port_run(m, g);
 	/* Not necessarily g is the one that came back. */

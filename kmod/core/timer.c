@@ -1,47 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Timers: a 4-ary heap per P, and sleep.
+ * Timers: a 4-ary heap per P, and sleep.  What programs see of them, beside
+ * sleep, is in time.c.
  *
- * A timer stays in the heap of the P that started it.  Whoever owns a P runs
- * what is due there between goroutines; thieves look at all heaps; and of the
- * Ms that are parked one, the keeper, wakes for the first timer of all (see
- * keep_timers() in sched.c).
+ * A timer stays in the heap of the P that started it; one that is in none can
+ * be started on another.  Whoever owns a P runs what is due there between
+ * goroutines; thieves look at all heaps; and of the Ms that are parked one, the
+ * keeper, wakes for the first timer of all (see keep_timers() in sched.c).
  *
- * A timer's fire() runs under the heap's lock, so that once kgo_timer_stop()
- * has returned it neither runs nor will: a timer can live on a stack.
+ * A timer's fire() runs under the heap's lock, so that once kgo_alarm_stop()
+ * has returned it neither runs nor will: a timer can live on a stack.  One
+ * without fire() belongs to a struct kgo_timer that runs a function: the
+ * goroutine for it is made before the lock is taken, and filled in under it.
+ * So that one has the same promise, and what was due is never lost for want of
+ * memory: it is due again a little later.
+ *
+ * Rejected: lazy deletion, as Go's.  There a stopped timer stays in its heap
+ * until it comes up, so that its memory could not be the caller's; and to take
+ * one out of the middle costs little more, since nearly all are near the leaves.
+ * Rejected: a goroutine made along with the timer.  A million timers would
+ * cost a million stacks.
  *
  * Lock order: heap, then whatever fire() takes (a channel).  So no timer is
  * started or stopped with a channel locked.
  */
 #include "core.h"
 
+#define FIRE_MAX	64U	/* then the lock is dropped for a moment */
+#define AGAIN_NS	1000000ULL	/* no memory for a goroutine: tried again */
+
 static u64 deadline(long long ns)
 {
 	u64 now = port_now();
 
+	if (ns < 0)
+		return now;
 	return (u64)ns > ~0ULL - now ? ~0ULL : now + (u64)ns;
 }
 
-static void heap_set(struct kgo_timers *ts, u32 slot, struct kgo_timer *t)
+static void heap_set(struct kgo_timers *ts, u32 slot, struct kgo_due d)
 {
-	ts->heap[slot] = t;
-	t->slot = slot + 1;
+	ts->heap[slot] = d;
+	d.alarm->slot = slot + 1;
 }
 
-static void heap_up(struct kgo_timers *ts, u32 slot, struct kgo_timer *t)
+static void heap_up(struct kgo_timers *ts, u32 slot, struct kgo_due d)
 {
 	while (slot) {
 		u32 parent = (slot - 1) / 4;
 
-		if (ts->heap[parent]->when <= t->when)
+		if (ts->heap[parent].when <= d.when)
 			break;
 		heap_set(ts, slot, ts->heap[parent]);
 		slot = parent;
 	}
-	heap_set(ts, slot, t);
+	heap_set(ts, slot, d);
 }
 
-static void heap_down(struct kgo_timers *ts, u32 slot, struct kgo_timer *t)
+static void heap_down(struct kgo_timers *ts, u32 slot, struct kgo_due d)
 {
 	for (;;) {
 		u32 child = slot * 4 + 1, least = child, i;
@@ -49,14 +65,23 @@ static void heap_down(struct kgo_timers *ts, u32 slot, struct kgo_timer *t)
 		if (child >= ts->n)
 			break;
 		for (i = child + 1; i < child + 4 && i < ts->n; i++)
-			if (ts->heap[i]->when < ts->heap[least]->when)
+			if (ts->heap[i].when < ts->heap[least].when)
 				least = i;
-		if (ts->heap[least]->when >= t->when)
+		if (ts->heap[least].when >= d.when)
 			break;
 		heap_set(ts, slot, ts->heap[least]);
 		slot = least;
 	}
-	heap_set(ts, slot, t);
+	heap_set(ts, slot, d);
+}
+
+/* @d goes where @slot is, or where it has to go from there. */
+static void heap_place(struct kgo_timers *ts, u32 slot, struct kgo_due d)
+{
+	if (slot && ts->heap[(slot - 1) / 4].when > d.when)
+		heap_up(ts, slot, d);
+	else
+		heap_down(ts, slot, d);
 }
 
 static void heap_publish(struct kgo_p *p)
@@ -64,29 +89,25 @@ static void heap_publish(struct kgo_p *p)
 	struct kgo_timers *ts = &p->timers;
 
 	port_store(&p->d.nr_timers, ts->n);
-	port_store(&p->d.timer_when, ts->n ? ts->heap[0]->when : 0);
+	port_store(&p->d.timer_when, ts->n ? ts->heap[0].when : 0);
 }
 
-static void heap_remove(struct kgo_p *p, struct kgo_timer *t)
+static void heap_remove(struct kgo_p *p, struct kgo_alarm *a)
 {
 	struct kgo_timers *ts = &p->timers;
-	u32 slot = t->slot - 1;
-	struct kgo_timer *last = ts->heap[--ts->n];
+	u32 slot = a->slot - 1;
+	struct kgo_due last = ts->heap[--ts->n];
 
-	t->slot = 0;
-	if (last != t) {
-		if (slot && ts->heap[(slot - 1) / 4]->when > last->when)
-			heap_up(ts, slot, last);
-		else
-			heap_down(ts, slot, last);
-	}
+	a->slot = 0;
+	if (last.alarm != a)
+		heap_place(ts, slot, last);
 	heap_publish(p);
 }
 
 /* Room for one more; returns with the lock held, or -ENOMEM without. */
 static int heap_reserve(struct kgo_timers *ts)
 {
-	struct kgo_timer **more, **old = NULL;
+	struct kgo_due *more, *old = NULL;
 	u32 cap;
 
 	port_lock(&ts->lock);
@@ -114,8 +135,8 @@ static int heap_reserve(struct kgo_timers *ts)
 	return 0;
 }
 
-/* Start @t on the caller's P; returns with that P's heap locked, or -ENOMEM. */
-static int start_locked(struct kgo_p *p, struct kgo_timer *t, u64 when)
+/* Start @a on the caller's P; returns with that P's heap locked, or -ENOMEM. */
+static int start_locked(struct kgo_p *p, struct kgo_alarm *a, u64 when)
 {
 	struct kgo_timers *ts = &p->timers;
 	int ret;
@@ -123,50 +144,238 @@ static int start_locked(struct kgo_p *p, struct kgo_timer *t, u64 when)
 	ret = heap_reserve(ts);
 	if (ret)
 		return ret;
-	t->when = when;
-	t->p = p->index;
-	heap_up(ts, ts->n++, t);
+	a->when = when;
+	a->p = p->index;
+	heap_up(ts, ts->n++, (struct kgo_due){ when, a });
 	heap_publish(p);
 	return 0;
 }
 
 /**
- * kgo_timer_start() - Start a timer on the caller's P
- * @t: not started; fire is set
+ * kgo_alarm_start() - Start a timer on the caller's P
+ * @a: not started; fire is set
  * @ns: from now, in nanoseconds; positive
  *
  * CONTEXT: an M with in_sched set and a P; may sleep; no lock held.
  * Return: 0 or -ENOMEM.
  */
-int kgo_timer_start(struct kgo_timer *t, long long ns)
+int kgo_alarm_start(struct kgo_alarm *a, long long ns)
 {
 	struct kgo_p *p = kgo_m_p(port_self());
 	int ret;
 
-	ret = start_locked(p, t, deadline(ns));
+	ret = start_locked(p, a, deadline(ns));
 	if (!ret)
 		port_unlock(&p->timers.lock);
 	return ret;
 }
 
 /**
- * kgo_timer_stop() - Stop a timer
- * @t: started once, perhaps fired
+ * kgo_alarm_stop() - Stop a timer
+ * @a: started once, perhaps fired
  *
  * CONTEXT: an M with in_sched set; no lock held that fire() takes.
  * Return: true if it had not fired.  It does not fire any more.
  */
-bool kgo_timer_stop(struct kgo_timer *t)
+bool kgo_alarm_stop(struct kgo_alarm *a)
 {
-	struct kgo_p *p = kgo_p_at(t->p);
-	bool pending;
+	struct kgo_p *p = kgo_alarm_lock(a);
+	bool pending = kgo_alarm_take(p, a);
 
-	port_lock(&p->timers.lock);
-	pending = t->slot;
-	if (pending)
-		heap_remove(p, t);
 	port_unlock(&p->timers.lock);
 	return pending;
+}
+
+/**
+ * kgo_alarm_lock() - Lock the heap that a timer is in, or was in last
+ * @a: a->p is the index of a P
+ *
+ * Whoever holds that lock has the timer for himself.
+ * CONTEXT: as kgo_alarm_stop().
+ * Return: the heap's P; the caller unlocks its timers.lock.
+ */
+struct kgo_p *kgo_alarm_lock(struct kgo_alarm *a)
+{
+	struct kgo_p *p;
+	u32 index;
+
+	for (;;) {
+		index = port_load(&a->p);
+		p = kgo_p_at(index);
+		port_lock(&p->timers.lock);
+		if (likely(port_load(&a->p) == index))
+			return p;
+		port_unlock(&p->timers.lock);
+	}
+}
+
+/**
+ * kgo_alarm_lock_room() - kgo_alarm_lock(), ready for kgo_alarm_put()
+ * @m: the calling M
+ * @a: as there
+ *
+ * A timer that is in no heap comes to the caller's P.
+ * CONTEXT: an M with in_sched set and a P; may sleep; no lock held.
+ * Return: NULL if it is in no heap and there is no memory for a place in one.
+ */
+struct kgo_p *kgo_alarm_lock_room(struct kgo_m *m, struct kgo_alarm *a)
+{
+	struct kgo_p *own = kgo_m_p(m);
+	struct kgo_p *p;
+
+	for (;;) {
+		p = kgo_alarm_lock(a);
+		if (a->slot)
+			return p;
+		if (p != own) {
+			/* In neither heap now; who comes between finds it stopped. */
+			port_store(&a->p, own->index);
+			port_unlock(&p->timers.lock);
+			continue;
+		}
+		if (p->timers.n < p->timers.cap)
+			return p;
+		port_unlock(&p->timers.lock);
+		if (heap_reserve(&p->timers))
+			return NULL;
+		port_unlock(&p->timers.lock);
+	}
+}
+
+/**
+ * kgo_alarm_take() - Take a timer out of its heap
+ * @p: from kgo_alarm_lock()
+ * @a: the timer
+ *
+ * CONTEXT: with the heap locked.  Return: true if it was in it.
+ */
+bool kgo_alarm_take(struct kgo_p *p, struct kgo_alarm *a)
+{
+	port_assert_held(&p->timers.lock);
+	if (!a->slot)
+		return false;
+	heap_remove(p, a);
+	return true;
+}
+
+/**
+ * kgo_alarm_put() - Start a timer, whether it is pending or not
+ * @p: from kgo_alarm_lock_room()
+ * @a: the timer
+ * @ns: from now, in nanoseconds; negative: now
+ *
+ * CONTEXT: with the heap locked.
+ */
+void kgo_alarm_put(struct kgo_p *p, struct kgo_alarm *a, long long ns)
+{
+	struct kgo_timers *ts = &p->timers;
+	struct kgo_due d = { deadline(ns), a };
+
+	port_assert_held(&ts->lock);
+	a->when = d.when;
+	if (a->slot)
+		heap_place(ts, a->slot - 1, d);
+	else
+		heap_up(ts, ts->n++, d);
+	heap_publish(p);
+}
+
+/* What fires while a heap is locked, to be let go when it is not. */
+struct fired {
+	struct kgo_gq	ready;		/* that waited */
+	struct kgo_gq	fresh;		/* that were made for it */
+	struct kgo_g	*spare;		/* for the next that needs one, or NULL */
+};
+
+/* The first timer's next time, or out of the heap with it. */
+static void advance(struct kgo_p *p, struct kgo_alarm *a, u64 now)
+{
+	u64 skip;
+
+	if (!a->period) {
+		heap_remove(p, a);
+		return;
+	}
+	/* Times that have been missed are left out. */
+	skip = a->period * (1 + (now - a->when) / a->period);
+	a->when = skip > ~0ULL - a->when ? ~0ULL : a->when + skip;
+	heap_down(&p->timers, 0, (struct kgo_due){ a->when, a });
+	heap_publish(p);
+}
+
+static void fire_func(struct kgo_alarm *a, struct fired *f)
+{
+	struct kgo_timer *t = container_of(a, struct kgo_timer, alarm);
+	struct kgo_g *g = f->spare;
+
+	f->spare = NULL;
+	g->arg = t->arg;
+	g->d.fn = (u64)(unsigned long)t->fn;
+	g->d.site = (u64)(unsigned long)t->site;
+	g->d.parent = t->parent;
+	kgo_gq_push(&f->fresh, g);
+}
+
+/*
+ * Fire some of what is due.  -EAGAIN: there is more; -ENOENT: the first needs
+ * a goroutine.
+ */
+static int fire_some(struct kgo_p *p, u64 now, struct fired *f)
+{
+	struct kgo_timers *ts = &p->timers;
+	struct kgo_alarm *a;
+	struct kgo_g *g;
+	int ret = 0;
+	u32 n;
+
+	port_lock(&ts->lock);
+	for (n = 0; ts->n && ts->heap[0].when <= now; n++) {
+		a = ts->heap[0].alarm;
+		if (n == FIRE_MAX)
+			ret = -EAGAIN;
+		else if (!a->fire && !f->spare)
+			ret = -ENOENT;
+		if (ret)
+			break;
+		advance(p, a, now);
+		if (!a->fire) {
+			fire_func(a, f);
+			continue;
+		}
+		g = a->fire(a);
+		if (g)
+			kgo_gq_push(&f->ready, g);
+	}
+	port_unlock(&ts->lock);
+	return ret;
+}
+
+/* There is no memory for a goroutine. */
+static void put_off(struct kgo_p *p, u64 now)
+{
+	struct kgo_timers *ts = &p->timers;
+	struct kgo_alarm *a;
+
+	port_lock(&ts->lock);
+	if (ts->n && ts->heap[0].when <= now && !ts->heap[0].alarm->fire) {
+		a = ts->heap[0].alarm;
+		a->when = now + AGAIN_NS;
+		heap_down(ts, 0, (struct kgo_due){ a->when, a });
+		heap_publish(p);
+	}
+	port_unlock(&ts->lock);
+}
+
+static u32 let_go(struct kgo_m *m, struct fired *f)
+{
+	u32 n = f->ready.n + f->fresh.n;
+	struct kgo_g *g;
+
+	while ((g = kgo_gq_pop(&f->ready)))
+		kgo_ready(g);
+	while ((g = kgo_gq_pop(&f->fresh)))
+		kgo_start(m, g);
+	return n;
 }
 
 /**
@@ -174,32 +383,32 @@ bool kgo_timer_stop(struct kgo_timer *t)
  * @p: any P
  * @now: port_now()
  *
- * CONTEXT: an M with in_sched set and a P; no lock held.
+ * CONTEXT: an M with in_sched set and a P; may sleep; no lock held.
  * Return: how many goroutines were made ready, on the caller's P.
  */
 u32 kgo_timers_run(struct kgo_p *p, u64 now)
 {
-	struct kgo_timers *ts = &p->timers;
-	struct kgo_gq ready = { 0 };
-	struct kgo_timer *t;
-	struct kgo_g *g;
+	struct fired f = { 0 };
+	struct kgo_m *m = port_self();
+	struct kgo_p *own = kgo_m_p(m);
 	u64 when = port_load(&p->d.timer_when);
-	u32 n;
+	u32 n = 0;
+	int ret;
 
 	if (!when || when > now)
 		return 0;
-	port_lock(&ts->lock);
-	while (ts->n && ts->heap[0]->when <= now) {
-		t = ts->heap[0];
-		heap_remove(p, t);
-		g = t->fire(t);
-		if (g)
-			kgo_gq_push(&ready, g);
+	do {
+		ret = fire_some(p, now, &f);
+		n += let_go(m, &f);
+		if (ret == -ENOENT &&
+		    kgo_g_new(m, &f.spare, NULL, NULL, 0, NULL))
+			put_off(p, now);
+	} while (ret);
+	if (unlikely(f.spare)) {
+		/* Somebody else was faster. */
+		port_store(&own->d.exited, own->d.exited + 1);
+		kgo_g_free(m, f.spare);
 	}
-	port_unlock(&ts->lock);
-	n = ready.n;
-	while ((g = kgo_gq_pop(&ready)))
-		kgo_ready(g);
 	return n;
 }
 
@@ -222,18 +431,18 @@ u64 kgo_timers_first(void)
 }
 
 struct sleeper {
-	struct kgo_timer timer;
+	struct kgo_alarm alarm;
 	struct kgo_g *g;
 };
 
-static struct kgo_g *sleep_fire(struct kgo_timer *t)
+static struct kgo_g *sleep_fire(struct kgo_alarm *a)
 {
-	return container_of(t, struct sleeper, timer)->g;
+	return container_of(a, struct sleeper, alarm)->g;
 }
 
 int kgo_sleep(long long ns)
 {
-	struct sleeper s = { .timer.fire = sleep_fire };
+	struct sleeper s = { .alarm.fire = sleep_fire };
 	struct kgo_m *m;
 	struct kgo_p *p;
 	int ret;
@@ -244,7 +453,7 @@ int kgo_sleep(long long ns)
 	p = kgo_m_p(m);
 	s.g = m->curg;
 	/* The heap stays locked until it is off its stack: no early fire. */
-	ret = start_locked(p, &s.timer, deadline(ns));
+	ret = start_locked(p, &s.alarm, deadline(ns));
 	if (!ret)
 		kgo_park(m, KGO_WAIT_SLEEP, &p->timers.lock);
 	kgo_leave_sched();

@@ -12,13 +12,13 @@
 #define HOUR_NS		(3600LL * NSEC_PER_SEC)
 
 struct probe {
-	struct kgo_timer timer;
+	struct kgo_alarm timer;
 	u32 fired;		/* its place in the order, from 1 */
 };
 
 static u32 nr_fired;
 
-static struct kgo_g *fire(struct kgo_timer *t)
+static struct kgo_g *fire(struct kgo_alarm *t)
 {
 	container_of(t, struct probe, timer)->fired = ++nr_fired;
 	return NULL;
@@ -31,13 +31,14 @@ static void check_heap(struct kunit *test, struct kgo_p *p)
 
 	port_lock(&ts->lock);
 	for (i = 0; i < ts->n; i++) {
-		KUNIT_EXPECT_EQ(test, ts->heap[i]->slot, i + 1);
-		KUNIT_EXPECT_EQ(test, ts->heap[i]->p, p->index);
+		KUNIT_EXPECT_EQ(test, ts->heap[i].alarm->slot, i + 1);
+		KUNIT_EXPECT_EQ(test, ts->heap[i].alarm->p, p->index);
+		KUNIT_EXPECT_EQ(test, ts->heap[i].alarm->when, ts->heap[i].when);
 		if (i)
-			KUNIT_EXPECT_LE(test, ts->heap[(i - 1) / 4]->when, ts->heap[i]->when);
+			KUNIT_EXPECT_LE(test, ts->heap[(i - 1) / 4].when, ts->heap[i].when);
 	}
 	KUNIT_EXPECT_EQ(test, p->d.nr_timers, ts->n);
-	KUNIT_EXPECT_EQ(test, p->d.timer_when, ts->n ? ts->heap[0]->when : 0);
+	KUNIT_EXPECT_EQ(test, p->d.timer_when, ts->n ? ts->heap[0].when : 0);
 	port_unlock(&ts->lock);
 }
 
@@ -49,7 +50,7 @@ static void start_at_random(struct kunit *test, struct probe *t, u32 n, long lon
 
 	for (i = 0; i < n; i++) {
 		t[i].timer.fire = fire;
-		KUNIT_EXPECT_EQ(test, kgo_timer_start(&t[i].timer,
+		KUNIT_EXPECT_EQ(test, kgo_alarm_start(&t[i].timer,
 						      from + prandom_u32_state(rnd) % range), 0);
 	}
 }
@@ -71,12 +72,12 @@ KGO_TEST(heap_is_in_order_whatever_is_stopped)
 		KUNIT_EXPECT_EQ(test, p->d.nr_timers - n, NR_TIMERS);
 		check_heap(test, p);
 		for (i = 0; i < NR_TIMERS; i += 1 + prandom_u32_state(&rnd) % 3) {
-			KUNIT_EXPECT_TRUE(test, kgo_timer_stop(&t[i].timer));
-			KUNIT_EXPECT_FALSE(test, kgo_timer_stop(&t[i].timer));
+			KUNIT_EXPECT_TRUE(test, kgo_alarm_stop(&t[i].timer));
+			KUNIT_EXPECT_FALSE(test, kgo_alarm_stop(&t[i].timer));
 			check_heap(test, p);
 		}
 		for (i = 0; i < NR_TIMERS; i++)
-			kgo_timer_stop(&t[i].timer);
+			kgo_alarm_stop(&t[i].timer);
 		check_heap(test, p);
 		KUNIT_EXPECT_EQ(test, p->d.nr_timers, n);
 		kgo_leave_sched();
@@ -113,7 +114,7 @@ KGO_TEST(timers_fire_in_order_and_not_early)
 		cpu_relax();
 	} while (fired < NR_TIMERS && test->status == KUNIT_SUCCESS);
 	for (i = 0; i < NR_TIMERS; i++)
-		KUNIT_EXPECT_FALSE(test, kgo_timer_stop(&t[i].timer));
+		KUNIT_EXPECT_FALSE(test, kgo_alarm_stop(&t[i].timer));
 	kgo_leave_sched();
 
 	for (i = 0; i < NR_TIMERS; i++)

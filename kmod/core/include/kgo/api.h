@@ -18,6 +18,7 @@
 #define KGO_API_H
 
 #include "chan.h"
+#include "context.h"
 #include "go.h"
 #include "sync.h"
 #include "thread.h"

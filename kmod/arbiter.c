@@ -112,7 +112,11 @@ static int kgo_park(struct kgo_runtime *rt, struct kgo_thread *th, u32 op,
 	WRITE_ONCE(th->parking, true);
 	barrier();
 	ret = kgo_call(rt, th, op, flags, target);
-	if (!ret) {
+	if (!ret && unlikely(th->am.suspect) &&
+	    arb_dead(&rt->arb, &th->am, get_nr_threads(current))) {
+		trace_kgo_deadlock(rt->id, th->am.index);
+		ret = -EDEADLK;
+	} else if (!ret) {
 		trace_kgo_park(rt->id, th->am.index, op);
 		ret = kgo_wait_granted(rt, th, deadline);
 	} else if (ret > 0) {

@@ -147,11 +147,14 @@ static int kgo_ioctl_setup(struct file *file, void __user *arg)
 	args.nr_ps = s.nr_ps;
 	args.nr_ms = s.nr_ms;
 	args.nr_gs = s.nr_gs;
+	/* What changes the answers of a call is for those who know it. */
+	args.features = KGO_FEATURES & ~KGO_FEAT_DEADLOCK;
+	args.features |= s.features;
 	rt = kgo_runtime_create(&args);
 	if (IS_ERR(rt))
 		return PTR_ERR(rt);
 
-	s.features = KGO_FEATURES;
+	s.features = args.features;
 	s.id = rt->id;
 	ret = kgo_copy_out(arg, &s, sizeof(s), s.size);
 	if (ret)

@@ -89,6 +89,9 @@ KGO_EXPORT(kgo_yield);
 KGO_EXPORT(kgo_goid);
 KGO_EXPORT(kgo_sleep);
 KGO_EXPORT(kgo_num_goroutine);
+KGO_EXPORT(kgo_num_goroutine_all);
+
+KGO_EXPORT(kgo_quiesce);
 
 KGO_EXPORT(kgo_chan_make);
 KGO_EXPORT(kgo_chan_free);
@@ -158,6 +161,8 @@ KGO_EXPORT_TEST(kgo_reason_name);
 KGO_EXPORT_TEST(arb_init);
 KGO_EXPORT_TEST(arb_destroy);
 KGO_EXPORT_TEST(arb_m_init);
+KGO_EXPORT_TEST(arb_join);
+KGO_EXPORT_TEST(arb_dead);
 KGO_EXPORT_TEST(arb_block);
 KGO_EXPORT_TEST(arb_unblock);
 KGO_EXPORT_TEST(arb_handoff);

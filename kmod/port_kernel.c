@@ -40,6 +40,7 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -224,6 +225,12 @@ void port_pause(void)
 	usleep_range(3, 20);
 }
 
+void port_mb_all(void)
+{
+	/* Each CPU passes a full barrier between the beginning and the end. */
+	synchronize_rcu();
+}
+
 /*
  * Threads
  */
@@ -401,6 +408,11 @@ void port_panic(const char *msg)
 		dump_stack();
 }
 
+void port_deadlock(const char *msg)
+{
+	port_throw(msg);
+}
+
 void port_throw(const char *msg)
 {
 	void (*hook)(const char *msg) = READ_ONCE(kgo_throw_hook);
@@ -429,6 +441,7 @@ int kgo_kernel_init(void)
 		.nr_ps = min(num_online_cpus(), kgo_max_ps),
 		.nr_ms = clamp(kgo_kthreads_max, 2U, KGO_BOUND_KTHREADS),
 		.nr_gs = KGO_KERNEL_GS,
+		.features = KGO_FEATURES & ~KGO_FEAT_DEADLOCK,
 	};
 	struct kgo_runtime *rt;
 	int ret;
@@ -468,10 +481,10 @@ static void kgo_kernel_drain(void)
 {
 	unsigned int i;
 
-	for (i = 0; kgo_num_goroutine(); i++) {
+	for (i = 0; kgo_num_goroutine_all(); i++) {
 		if (i == 500)
 			pr_warn("kgo: waiting for %llu goroutines to end\n",
-				kgo_num_goroutine());
+				kgo_num_goroutine_all());
 		msleep(20);
 	}
 }

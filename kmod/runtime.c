@@ -121,12 +121,13 @@ struct kgo_runtime *kgo_runtime_create(const struct kgo_runtime_args *args)
 	if (ret)
 		goto destroy;
 
+	rt->arb.detect = args->features & KGO_FEAT_DEADLOCK;
 	r = kgo_rdesc(rt);
 	r->abi_version = KGO_ABI_VERSION;
 	r->nr_ps = rt->nr_ps;
 	r->nr_ms = rt->nr_ms;
 	r->nr_gs_max = rt->nr_gs;
-	r->features = KGO_FEATURES;
+	r->features = args->features;
 
 	mutex_lock(&kgo_runtimes_lock);
 	rt->id = ++kgo_last_id;

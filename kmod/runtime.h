@@ -51,7 +51,7 @@ extern unsigned int kgo_max_gs;
 #define KGO_DEFAULT_GS	(1024U * 1024)
 
 /* Features of this module. */
-#define KGO_FEATURES	(KGO_FEAT_BLOCK | KGO_FEAT_TABLES)
+#define KGO_FEATURES	(KGO_FEAT_BLOCK | KGO_FEAT_TABLES | KGO_FEAT_DEADLOCK)
 
 /* Where works of all objects run; flushed before the module goes. */
 extern struct workqueue_struct *kgo_wq;
@@ -129,12 +129,14 @@ struct kgo_thread {
  * @nr_ps: number of Ps
  * @nr_ms: bound of attached threads
  * @nr_gs: size of the G table
+ * @features: those of it
  */
 struct kgo_runtime_args {
 	bool	user;
 	u32	nr_ps;
 	u32	nr_ms;
 	u32	nr_gs;
+	u64	features;
 };
 
 static inline struct kgo_runtime *kgo_arb_runtime(struct arb *arb)

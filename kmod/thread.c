@@ -186,6 +186,7 @@ int kgo_thread_attach(struct kgo_runtime *rt, struct kgo_thread **thread)
 	kgo_thread_publish(th);
 
 	xa_store(&rt->threads, index, th, GFP_KERNEL);
+	arb_join(&rt->arb, &th->am);
 	WRITE_ONCE(rt->nr_threads, rt->nr_threads + 1);
 	atomic_inc(&kgo_nr_threads);
 	mutex_unlock(&rt->lock);

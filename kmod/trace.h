@@ -121,6 +121,21 @@ TRACE_EVENT(kgo_wake,
 	    TP_printk("rt=%llu ret=%d", __entry->rt, __entry->ret)
 );
 
+/* The last thread that could do anything parked, and was told so. */
+TRACE_EVENT(kgo_deadlock,
+	    TP_PROTO(u64 rt, u32 m),
+	    TP_ARGS(rt, m),
+	    TP_STRUCT__entry(
+	      __field(u64, rt)
+	      __field(u32, m)
+	    ),
+	    TP_fast_assign(
+	      __entry->rt = rt;
+	      __entry->m = m;
+	    ),
+	    TP_printk("rt=%llu m=%u", __entry->rt, __entry->m)
+);
+
 #endif
 
 #undef TRACE_INCLUDE_PATH

@@ -86,6 +86,7 @@ static int device_open(u32 nr_ps, struct kgo_regions *reg, const char **why)
 	if (query.abi_version < KGO_ABI_VERSION)
 		goto close;
 	*why = "KGO_IOC_SETUP";
+	setup.features |= query.features & KGO_FEAT_DEADLOCK;
 	/* KGO_PROCS may ask for more than the module gives. */
 	if (setup.nr_ps > query.max_ps)
 		setup.nr_ps = query.max_ps;

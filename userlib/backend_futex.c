@@ -31,8 +31,10 @@
 #include "backend_futex.h"
 #include "san.h"
 
+#include <fcntl.h>
 #include <linux/membarrier.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define NR_MS		4096U
@@ -153,6 +155,7 @@ static int futex_open(u32 nr_ps, struct kgo_regions *reg, const char **why)
 	if (ret)
 		goto close;
 	port_lock_init(&kgo_futex.table_lock);
+	kgo_futex.arb.detect = true;
 	ret = arb_init(&kgo_futex.arb, nr_ps, reg->r, reg->p);
 	if (ret)
 		goto close;
@@ -165,8 +168,13 @@ close:
 
 static int futex_start(void)
 {
-	if (have_membarrier())
-		return kgo_monitor_start();
+	int ret;
+
+	if (have_membarrier()) {
+		ret = kgo_monitor_start();
+		kgo_futex.monitored = !ret;
+		return ret;
+	}
 	kgo_complain("membarrier is missing: a goroutine that blocks in a"
 		     " system call keeps its processor");
 	return 0;
@@ -191,6 +199,7 @@ static int futex_attach(u32 *index)
 	port_lock(&fm->lock);
 	fm->taken = false;
 	arb_m_init(&fm->am, i);
+	arb_join(&kgo_futex.arb, &fm->am);
 	/* The monitor may be looking for its former owner. */
 	port_store(&m->d.in_sched, 1);
 	port_store(&m->d.p, KGO_NONE);
@@ -241,6 +250,21 @@ static int sleep_parked(struct futex_m *fm, u64 deadline)
 		break;
 	}
 	return (int)fm->am.result;
+}
+
+/*
+ * Threads of the process, without the monitor and a sanitizer's.  /proc counts
+ * them as links of the folder that lists them; 0 if there is no /proc.
+ */
+static u32 count_threads(void)
+{
+	const u32 own = SAN_THREADS + kgo_futex.monitored;
+	struct stat st;
+
+	if (arch_syscall(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/task",
+			 (long)&st, 0, 0, 0) || st.st_nlink < 2 + own)
+		return 0;
+	return (u32)st.st_nlink - 2 - own;
 }
 
 static int enter_locked(struct futex_m *fm, u32 op, struct arb_m *target,
@@ -304,7 +328,11 @@ static int futex_enter(struct kgo_m *m, u32 op, u32 flags, u32 target,
 	wake_granted();
 
 	if (parked) {
-		ret = sleep_parked(fm, deadline);
+		if (unlikely(fm->am.suspect) &&
+		    arb_dead(&kgo_futex.arb, &fm->am, count_threads()))
+			ret = -EDEADLK;
+		else
+			ret = sleep_parked(fm, deadline);
 		port_store(&m->d.p, fm->am.p);
 	}
 	if (port_load(&m->d.p) != KGO_NONE)

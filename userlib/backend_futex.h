@@ -27,6 +27,7 @@ struct futex_rt {
 	struct arb	arb;
 	struct futex_m	*m;		/* C: one for each record of region M */
 	kgo_lock_t	table_lock;
+	bool		monitored;	/* C: the monitor thread exists */
 };
 
 extern struct futex_rt kgo_futex;

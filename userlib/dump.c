@@ -78,11 +78,21 @@ static const char *name_or(u64 addr, const char *other)
  */
 void kgo_out_goroutine(struct kgo_out *o, struct kgo_g *g)
 {
-	const struct kgo_site *site = (const struct kgo_site *)g->d.site;
-
 	kgo_out_str(o, "\ngoroutine ");
 	kgo_out_num(o, g->d.goid);
 	kgo_out_str(o, " [running]:\n");
+	kgo_out_origin(o, g);
+}
+
+/**
+ * kgo_out_origin() - What a goroutine was started with, and where
+ * @o: where to
+ * @g: any goroutine
+ */
+void kgo_out_origin(struct kgo_out *o, const struct kgo_g *g)
+{
+	const struct kgo_site *site = (const struct kgo_site *)g->d.site;
+
 	if (!site)
 		return;
 	kgo_out_str(o, name_or(site->start, "?"));
@@ -189,11 +199,14 @@ static void out_header(struct kgo_out *o)
 	kgo_out_str(o, "  stack\n");
 }
 
-/*
- * Running as far as the scheduler knows, but its thread lost the P while it
- * was outside of the runtime: it blocks, or did and has not come back.
+/**
+ * kgo_is_blocked() - Does this thread sleep in a system call?
+ * @m: one that runs a goroutine, as far as the scheduler knows
+ *
+ * It lost its P while it was outside of the runtime: it blocks, or did and has
+ * not come back.
  */
-static bool is_blocked(const struct kgo_m *m)
+bool kgo_is_blocked(const struct kgo_m *m)
 {
 	return !port_load(&m->d.in_sched) && port_load(&m->d.p) == KGO_NONE;
 }
@@ -209,7 +222,7 @@ static void out_row(struct kgo_out *o, const struct kgo_gdesc *d, u64 now)
 	const char *name, *reason = "-";
 	char buf[24];
 
-	if (runs && is_blocked(kgo_m_at(m)))
+	if (runs && kgo_is_blocked(kgo_m_at(m)))
 		state = KGO_G_SYSCALL;
 	name = kgo_state_name(state);
 	if (state == KGO_G_WAITING)

@@ -47,6 +47,9 @@ static void in_child(void)
 	kgo_rt.nr_ps = 0;
 	kgo_rt.ext_spawned = 0;
 	kgo_rt.ext_exited = 0;
+	kgo_rt.nr_system = 0;
+	kgo_rt.wakers = 0;
+	kgo_rt.main_gone = 0;
 	if (!port_self())
 		return;
 	forked_m.d.p = KGO_NONE;
@@ -164,6 +167,8 @@ static int start_locked(void)
 	if (!ret)
 		ret = kgo_overflow_init();
 	if (!ret)
+		ret = kgo_quit_init();
+	if (!ret)
 		ret = -pthread_atfork(NULL, NULL, in_child);
 	if (!ret)
 		ret = kgo_backend_ops->start();
@@ -255,10 +260,16 @@ int kgo_main(int (*fn)(void *arg), void *arg)
 		return ret;
 	/* On this very thread, which it can keep: kgo_lock_os_thread(). */
 	kgo_m_main_first(m, g);
-	/* One thread too many.  But this one must not end before exit(). */
-	kgo_m_detach(m);
-	for (;;)
-		pause();
+	/*
+	 * It comes back when this is one thread too many.  But this one must
+	 * not end before exit(), and one that only waits for that, no M any
+	 * more, would look like one that can still wake a goroutine.
+	 */
+	for (;;) {
+		if (m->retires)
+			kgo_m_rest(m);
+		kgo_m_main(m);
+	}
 }
 
 static void run_body(void *arg)
@@ -299,8 +310,16 @@ void kgo_exit(void)
 	}
 	if (kgo_g_fn(m->curg) == run_body)
 		longjmp(((struct main_call *)m->curg->arg)->end, 1);
+	if (kgo_g_fn(m->curg) == main_body)
+		port_store(&kgo_rt.main_gone, 1);
 	kgo_g_end();
 	abort();
+}
+
+/** kgo_is_main() - Is this the goroutine of kgo_main() or kgo_run()? */
+bool kgo_is_main(const struct kgo_g *g)
+{
+	return kgo_g_fn(g) == main_body || kgo_g_fn(g) == run_body;
 }
 
 int kgo_backend(void)

@@ -14,6 +14,7 @@
 #include "san.h"
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -47,6 +48,27 @@ void port_pause(void)
 	const struct timespec ts = { .tv_nsec = 3000 };
 
 	arch_syscall(SYS_nanosleep, (long)&ts, 0, 0, 0, 0, 0);
+}
+
+/*
+ * On a kernel without membarrier(), wait for longer than a processor keeps a
+ * store to itself.
+ */
+void port_mb_all(void)
+{
+	const struct timespec ts = { .tv_nsec = 1000000 };
+	static u32 registered;
+
+	if (!port_load(&registered)) {
+		arch_syscall(SYS_membarrier,
+			     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0,
+			     0, 0);
+		port_store(&registered, 1);
+	}
+	if (arch_syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0,
+			 0, 0, 0))
+		arch_syscall(SYS_nanosleep, (long)&ts, 0, 0, 0, 0, 0);
+	port_mb();
 }
 
 u64 port_seed(void)
@@ -209,6 +231,18 @@ void port_panic(const char *msg)
 	kgo_out_str(&o, msg);
 	kgo_out_str(&o, "\n");
 	out_self(&o);
+	kgo_out_flush(&o);
+	_exit(2);
+}
+
+void port_deadlock(const char *msg)
+{
+	struct kgo_out o = { .fd = STDERR_FILENO };
+
+	kgo_out_str(&o, "fatal error: ");
+	kgo_out_str(&o, msg);
+	kgo_out_str(&o, "\n");
+	kgo_out_all(&o);
 	kgo_out_flush(&o);
 	_exit(2);
 }

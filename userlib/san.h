@@ -10,6 +10,13 @@
 
 #include "user.h"
 
+/* Threads that a sanitizer has in the process. */
+#ifdef __SANITIZE_THREAD__
+#define SAN_THREADS	1U
+#else
+#define SAN_THREADS	0U
+#endif
+
 #ifdef __SANITIZE_ADDRESS__
 
 #include <sanitizer/asan_interface.h>

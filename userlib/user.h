@@ -56,6 +56,7 @@ void kgo_m_detach(struct kgo_m *m);
 
 /* main.c */
 void kgo_check_alive(void);
+bool kgo_is_main(const struct kgo_g *g);
 
 /*
  * struct kgo_out - Text on its way to a file descriptor
@@ -74,6 +75,13 @@ void kgo_out_str(struct kgo_out *o, const char *s);
 void kgo_out_num(struct kgo_out *o, u64 v);
 void kgo_out_flush(struct kgo_out *o);
 void kgo_out_goroutine(struct kgo_out *o, struct kgo_g *g);
+void kgo_out_origin(struct kgo_out *o, const struct kgo_g *g);
+bool kgo_is_blocked(const struct kgo_m *m);
 void kgo_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* stacks.c */
+int kgo_quit_init(void);
+void kgo_out_one(struct kgo_out *o, struct kgo_g *g, u64 now, bool exact);
+void kgo_out_all(struct kgo_out *o);
 
 #endif

@@ -27,11 +27,6 @@
  */
 #include "arb.h"
 
-static struct kgo_pdesc *arb_pdesc(struct arb *arb, u32 p)
-{
-	return (struct kgo_pdesc *)(arb->pdesc + (size_t)p * KGO_P_STRIDE);
-}
-
 static u64 arb_next_word(u64 old, u32 state, u32 m)
 {
 	return (((old >> 32) + 1) << 32) | (u64)(m << 2) | state;
@@ -44,11 +39,15 @@ static bool arb_queued(struct arb *arb, u32 p)
 	return port_load(&d->runq_head) != port_load(&d->runq_tail);
 }
 
-/*
- * Work that any M with a P could take now.  runnext is included: its owner may
- * compute for long, and whoever filled it may have seen no P available.
+/**
+ * arb_any_work() - Is there anything that an M with a P could take now?
+ * @arb: the arbiter
+ *
+ * runnext is included: its owner may compute for long, and whoever filled it
+ * may have seen no P available.
+ * CONTEXT: any; as arb_p_has_work().
  */
-static bool arb_any_work(struct arb *arb)
+bool arb_any_work(struct arb *arb)
 {
 	u32 p;
 
@@ -142,6 +141,7 @@ static void arb_list_add(struct arb *arb, struct arb_m *am, u32 mode)
 {
 	port_assert_held(&arb->lock);
 	am->mode = mode;
+	arb->moves++;
 	if (mode == ARB_WANT) {
 		kgo_list_push_back(&arb->want, &am->link);
 		port_store(&arb->r->nr_want, arb->r->nr_want + 1);
@@ -149,18 +149,29 @@ static void arb_list_add(struct arb *arb, struct arb_m *am, u32 mode)
 		kgo_list_push_front(&arb->spare, &am->link);
 		port_store(&arb->r->nr_spare, arb->r->nr_spare + 1);
 	} else {
+		arb->nr_bound++;
 		return;
 	}
 	port_store(&arb->nr_parked, arb->nr_parked + 1);
 }
 
-static void arb_list_del(struct arb *arb, struct arb_m *am)
+/**
+ * arb_list_del() - An M waits no more
+ * @arb: the arbiter
+ * @am: a parked M
+ *
+ * CONTEXT: arb->lock held.
+ */
+void arb_list_del(struct arb *arb, struct arb_m *am)
 {
 	port_assert_held(&arb->lock);
+	arb->moves++;
 	if (am->mode == ARB_WANT)
 		port_store(&arb->r->nr_want, arb->r->nr_want - 1);
 	else if (am->mode == ARB_SPARE)
 		port_store(&arb->r->nr_spare, arb->r->nr_spare - 1);
+	else if (am->mode == ARB_BOUND)
+		arb->nr_bound--;
 	if (am->mode == ARB_WANT || am->mode == ARB_SPARE) {
 		kgo_list_del(&am->link);
 		port_store(&arb->nr_parked, arb->nr_parked - 1);
@@ -308,6 +319,7 @@ int arb_init(struct arb *arb, u32 nr_ps, struct kgo_rdesc *r, void *pdesc)
 	arb->nr_ps = nr_ps;
 	arb->r = r;
 	arb->pdesc = pdesc;
+	arb->moves = 1;
 	for (p = 0; p < nr_ps; p++)
 		arb->word[p] = ARB_IDLE;
 	r->nr_avail = nr_ps;
@@ -329,6 +341,23 @@ void arb_m_init(struct arb_m *am, u32 index)
 	am->given = KGO_NONE;
 	am->result = 0;
 	am->block_word = 0;
+	am->suspect = 0;
+}
+
+/**
+ * arb_join() - There is one M more
+ * @arb: the arbiter
+ * @am: from arb_m_init(); its thread is alive until arb_leave()
+ *
+ * CONTEXT: any that can take arb->lock.
+ */
+void arb_join(struct arb *arb, struct arb_m *am)
+{
+	(void)am;
+	port_lock(&arb->lock);
+	arb->nr_ms++;
+	arb->moves++;
+	port_unlock(&arb->lock);
 }
 
 /**
@@ -523,7 +552,8 @@ int arb_wake(struct arb *arb)
  * @target: who gets the P that it owns, or NULL
  *
  * CONTEXT: any that can take arb->lock.
- * Return: 1 if it owns a P already and is not parked, 0 if it is parked,
+ * Return: 1 if it owns a P already and is not parked; 0 if it is parked, and
+ * am->suspect says whether arb_dead() should be asked before it sleeps;
  * -EBUSY if @target has a P given already, -ESRCH if it has left (nothing was
  * done then), -ENXIO if there is a @target and no P.
  */
@@ -591,6 +621,7 @@ int arb_park(struct arb *arb, struct arb_m *am, u32 op, struct arb_m *target)
 		arb_list_add(arb, am, ARB_BOUND);
 		break;
 	}
+	am->suspect = ret ? 0 : arb_suspect(arb);
 unlock:
 	port_unlock(&arb->lock);
 	return ret;
@@ -640,6 +671,8 @@ void arb_leave(struct arb *arb, struct arb_m *am)
 	arb_take_given(arb, am);
 	arb_drop(arb, am);
 	port_store(&am->mode, ARB_GONE);
+	arb->nr_ms--;
+	arb->moves++;
 	port_unlock(&arb->lock);
 }
 

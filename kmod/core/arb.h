@@ -62,6 +62,9 @@ struct arb_m {
 	u32		given;		/* L: P given before it parked */
 	u32		result;		/* L: KGO_ENTER_R_* of the last grant */
 	u64		block_word;	/* S: P word that arb_block() left */
+	u64		suspect;	/* S: arb->moves of a park that may be the
+					 * last one, 0: it is not
+					 */
 };
 
 struct arb {
@@ -69,6 +72,11 @@ struct arb {
 	struct kgo_list		spare;		/* L: newest first */
 	struct kgo_list		want;		/* L: oldest first */
 	u32			nr_parked;	/* L, read without: spare + want */
+	u32			nr_bound;	/* L: parked as bound */
+	u32			nr_ms;		/* L: Ms between join and leave */
+	bool			detect;		/* C: tell of deadlocks */
+	u64			moves;		/* L: of Ms, see deadlock.c */
+	u64			told;		/* L: likewise */
 	u32			nr_ps;		/* C */
 	u64			*word;		/* one P word per P */
 	struct kgo_rdesc	*r;		/* C: hints are shared with the runtime */
@@ -90,9 +98,15 @@ static inline u32 arb_word_m(u64 word)
 	return (u32)word >> 2;
 }
 
+static inline struct kgo_pdesc *arb_pdesc(struct arb *arb, u32 p)
+{
+	return (struct kgo_pdesc *)(arb->pdesc + (size_t)p * KGO_P_STRIDE);
+}
+
 int arb_init(struct arb *arb, u32 nr_ps, struct kgo_rdesc *r, void *pdesc);
 void arb_destroy(struct arb *arb);
 void arb_m_init(struct arb_m *am, u32 index);
+void arb_join(struct arb *arb, struct arb_m *am);
 
 bool arb_block(struct arb *arb, struct arb_m *am);
 bool arb_unblock(struct arb *arb, struct arb_m *am);
@@ -107,6 +121,12 @@ void arb_unpark(struct arb *arb, struct arb_m *am);
 void arb_leave(struct arb *arb, struct arb_m *am);
 
 bool arb_p_has_work(struct arb *arb, u32 p);
+bool arb_any_work(struct arb *arb);
+void arb_list_del(struct arb *arb, struct arb_m *am);
+
+/* deadlock.c */
+u64 arb_suspect(struct arb *arb);
+bool arb_dead(struct arb *arb, struct arb_m *am, u32 nr_threads);
 
 /**
  * arb_port_grant() - A parked M was granted a P: wake its thread

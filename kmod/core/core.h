@@ -80,6 +80,22 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base);
 void kgo_rt_destroy(void);
 void kgo_m_init(struct kgo_m *m, u32 index);
 
+/* deadlock.c */
+void kgo_all_asleep(void);
+
+/* group.c */
+void kgo_group_init(void);
+struct kgo_group *kgo_group_enter(void);
+int kgo_group_leave(struct kgo_group *group);
+bool kgo_group_has(const struct kgo_group *group, struct kgo_g *g);
+int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from);
+void kgo_gx_end(struct kgo_gx *x);
+
+/* quiesce.c */
+void kgo_quiesce_init(void);
+void kgo_quiesce_wake(void);
+int kgo_wait_end(u64 seen, long long ns);
+
 /* gq.c: queues of goroutines linked by index */
 void kgo_gq_push(struct kgo_gq *q, struct kgo_g *g);
 void kgo_gq_push_front(struct kgo_gq *q, struct kgo_g *g);
@@ -92,6 +108,7 @@ void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to);
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
+void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
 struct kgo_gx *kgo_gx(struct kgo_g *g);
 
 /* runq.c: the local run queue of a P */
@@ -106,6 +123,7 @@ struct kgo_g *kgo_globq_get(struct kgo_p *p, bool one);
 /* sched.c */
 void kgo_m_main(struct kgo_m *m);
 void kgo_m_main_first(struct kgo_m *m, struct kgo_g *g);
+void kgo_m_rest(struct kgo_m *m);
 void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
 void kgo_g_end(void);
@@ -118,6 +136,8 @@ void kgo_start(struct kgo_m *m, struct kgo_g *g);
 /* park.c */
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
 void kgo_ready(struct kgo_g *g);
+u64 kgo_num_ended(void);
+int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* chan.c */
 struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);

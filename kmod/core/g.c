@@ -70,8 +70,9 @@ void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to)
  */
 struct kgo_gx *kgo_gx(struct kgo_g *g)
 {
+	/* Others look into it (groups); it is zeroed before it is seen. */
 	if (!g->x)
-		g->x = port_alloc(sizeof(*g->x));
+		port_store_release(&g->x, port_alloc(sizeof(*g->x)));
 	return g->x;
 }
 
@@ -237,4 +238,22 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 	while (half.n < GFREE_MAX / 2)
 		kgo_gq_push(&half, kgo_gq_pop(&p->gfree));
 	g_to_global(&half);
+}
+
+/**
+ * kgo_g_cancel() - Undo kgo_g_new(): it will not be started after all
+ * @m: the calling M with in_sched set and a P, or NULL
+ * @g: from kgo_g_new(), in no queue
+ *
+ * CONTEXT: may sleep, no lock held.
+ */
+void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g)
+{
+	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
+
+	if (p)
+		port_store_release(&p->d.exited, p->d.exited + 1);
+	else
+		port_add(&kgo_rt.ext_exited, 1);
+	kgo_g_free(m, g);
 }

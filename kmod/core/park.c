@@ -29,7 +29,9 @@ static void bound_wait(struct kgo_m *m, struct kgo_g *g)
 
 	do {
 		deadline = kgo_ensure_spare(m) ? 0 : port_now() + RETRY_NS;
-		port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, deadline);
+		if (port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, deadline) ==
+		    -EDEADLK)
+			kgo_all_asleep();
 	} while (!kgo_m_has_p(m));
 	p = kgo_m_p(m);
 	port_store(&g->d.p, p->index);
@@ -140,26 +142,58 @@ unsigned long long kgo_goid(void)
 	return m && m->curg ? m->curg->d.goid : 0;
 }
 
-unsigned long long kgo_num_goroutine(void)
+/**
+ * kgo_num_ended() - How many goroutines have ended so far
+ *
+ * CONTEXT: any.
+ */
+u64 kgo_num_ended(void)
 {
-	u64 n = port_load(&kgo_rt.ext_spawned) - port_load(&kgo_rt.ext_exited);
+	u64 n = port_load_acquire(&kgo_rt.ext_exited);
 	u32 i;
 
-	for (i = 0; i < kgo_rt.nr_ps; i++) {
-		n += port_load(&kgo_p_at(i)->d.spawned);
-		n -= port_load(&kgo_p_at(i)->d.exited);
-	}
+	for (i = 0; i < kgo_rt.nr_ps; i++)
+		n += port_load_acquire(&kgo_p_at(i)->d.exited);
 	return n;
 }
 
-int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
-	      const struct kgo_attr *attr)
+/*
+ * The ended ones first: whoever ended in between was counted as started, so
+ * that the result is never below what exists, whatever happens meanwhile.
+ */
+unsigned long long kgo_num_goroutine_all(void)
+{
+	u64 ended = kgo_num_ended(), n = 0;
+	u32 i;
+
+	for (i = 0; i < kgo_rt.nr_ps; i++)
+		n += port_load(&kgo_p_at(i)->d.spawned);
+	return n + port_load(&kgo_rt.ext_spawned) - ended;
+}
+
+unsigned long long kgo_num_goroutine(void)
+{
+	u32 system, again;
+	u64 n;
+
+	again = port_load_acquire(&kgo_rt.nr_system);
+	do {
+		system = again;
+		n = kgo_num_goroutine_all();
+		port_mb();	/* both numbers belong to one moment */
+		again = port_load_acquire(&kgo_rt.nr_system);
+	} while (again != system);
+	return n - system;
+}
+
+static int start_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
+		    size_t stack_size, u16 flags)
 {
 	struct kgo_m *m = port_self();
 	struct kgo_g *g;
 	int ret;
 
-	if (!fn || (attr && (attr->flags || attr->reserved)))
+	if (!fn)
 		return -EINVAL;
 	if (!kgo_rt.r)
 		return -ESRCH;
@@ -167,10 +201,43 @@ int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		m = kgo_enter_sched();
 	else
 		m = NULL;
-	ret = kgo_g_new(m, &g, fn, arg, attr ? attr->stack_size : 0, site);
-	if (!ret)
+	ret = kgo_g_new(m, &g, fn, arg, stack_size, site);
+	if (!ret && m && unlikely(m->curg->x) && !flags) {
+		ret = kgo_gx_inherit(g, m->curg->x);
+		if (ret)
+			kgo_g_cancel(m, g);
+	}
+	if (!ret) {
+		if (unlikely(flags)) {
+			port_store(&g->d.flags, g->d.flags | flags);
+			port_add(&kgo_rt.nr_system, 1);
+		}
 		kgo_start(m, g);
+	}
 	if (m)
 		kgo_leave_sched();
 	return ret;
+}
+
+int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
+	      const struct kgo_attr *attr)
+{
+	if (attr && (attr->flags || attr->reserved))
+		return -EINVAL;
+	return start_at(site, fn, arg, attr ? attr->stack_size : 0, 0);
+}
+
+/**
+ * kgo_go_system() - Start a goroutine of the runtime itself
+ * @site: static record of the calling place, or NULL
+ * @fn: what it runs
+ * @arg: passed to @fn; stays the caller's
+ *
+ * kgo_num_goroutine() does not count it, leak checks and reports of a deadlock
+ * leave it out, and what it starts is the program's again.
+ * CONTEXT and Return: as kgo_go_at().
+ */
+int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg)
+{
+	return start_at(site, fn, arg, 0, KGO_GF_SYSTEM);
 }

@@ -66,6 +66,16 @@ u64 port_now_coarse(void);
 void port_pause(void);
 
 /**
+ * port_mb_all() - A full barrier on every CPU that runs a thread of this world
+ *
+ * What a thread did before a compiler barrier that it passes before this is
+ * seen by the caller afterwards; what it does after one that it passes later
+ * sees what the caller did before.  Slow.
+ * CONTEXT: may sleep, no lock held.
+ */
+void port_mb_all(void);
+
+/**
  * port_seed() - A number that differs from thread to thread
  *
  * Seeds the per-M generators for steal order.  CONTEXT: any.
@@ -201,6 +211,15 @@ int port_m_start(void);
  * return an error afterwards.
  */
 void port_panic(const char *msg);
+
+/**
+ * port_deadlock() - No goroutine will ever run again
+ *
+ * A program prints "fatal error: ", the message and all goroutines, and ends
+ * with status 2.  The kernel is never told: its arbiter does not look for it.
+ * CONTEXT: an M without a P, with in_sched set.
+ */
+void port_deadlock(const char *msg);
 
 /**
  * port_throw() - An invariant of the runtime is broken; nothing can go on

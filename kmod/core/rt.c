@@ -41,6 +41,8 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base)
 	kgo_rt.nr_gs_max = r->nr_gs_max;
 	port_lock_init(&kgo_rt.gq_lock);
 	port_lock_init(&kgo_rt.gfree_lock);
+	kgo_group_init();
+	kgo_quiesce_init();
 	kgo_sema_init();
 	kgo_ctx_table_init();
 

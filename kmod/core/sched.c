@@ -162,6 +162,10 @@ static bool park_spare(struct kgo_m *m, struct kgo_g *give)
 		m->spinning |= ret & KGO_ENTER_R_WAKE;
 		return true;
 	}
+	if (unlikely(ret == -EDEADLK)) {
+		kgo_all_asleep();
+		return true;
+	}
 	if (ret == -ESHUTDOWN) {
 		stop_spinning(m);
 		return false;
@@ -433,11 +437,18 @@ static void settle(struct kgo_m *m)
 		}
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_DEAD);
 		p = kgo_m_p(m);
+		if (unlikely(g->d.flags & KGO_GF_SYSTEM))
+			port_add(&kgo_rt.nr_system, -1U);
+		/* Pairs with kgo_num_goroutine_all(): it was started before. */
 		if (p)
-			port_store(&p->d.exited, p->d.exited + 1);
+			port_store_release(&p->d.exited, p->d.exited + 1);
 		else
 			port_add(&kgo_rt.ext_exited, 1);
 		kgo_g_free(m, g);
+		/* Pairs with the barrier on all CPUs in quiesce.c. */
+		port_barrier();
+		if (unlikely(port_load(&kgo_rt.nr_quiesce)))
+			kgo_quiesce_wake();
 		break;
 	}
 }
@@ -583,6 +594,22 @@ void kgo_m_main_first(struct kgo_m *m, struct kgo_g *g)
 }
 
 /**
+ * kgo_m_rest() - Run nothing any more, and do not end
+ * @m: the calling thread's M, back from kgo_m_main() with m->retires
+ *
+ * For the one thread of a process that must not end before it.
+ * CONTEXT: a thread's own stack.  Does not return.
+ */
+void kgo_m_rest(struct kgo_m *m)
+{
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	for (;;)
+		if (port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, 0) == -EDEADLK)
+			kgo_all_asleep();
+}
+
+/**
  * kgo_m_run_one() - Run one goroutine from its start to its end
  * @m: the calling thread's M, fresh from kgo_m_init(), without a P
  * @g: from kgo_g_new(); it is bound to @m here
@@ -635,6 +662,10 @@ void kgo_g_end(void)
 {
 	struct kgo_m *m = port_self();
 
+	if (unlikely(m->curg->x)) {
+		kgo_gx_end(m->curg->x);
+		m = port_self();
+	}
 	port_store(&m->d.in_sched, 1);
 	port_barrier();
 	/* For the free list; it can also end without a P. */

@@ -22,6 +22,7 @@
 #include "list.h"
 
 struct kgo_alarm;
+struct kgo_group;
 
 /*
  * struct kgo_gx - What only some goroutines have
@@ -31,7 +32,7 @@ struct kgo_alarm;
  * goroutines have nothing in it.
  */
 struct kgo_gx {
-	u32		unused;
+	struct kgo_group *group;	/* inherited; Q: the lock in group.c */
 };
 
 /*
@@ -159,6 +160,7 @@ struct kgo_rt {
 	u32		nr_gs_max;	/* C */
 	u32		steal_step[32];	/* C: strides that visit every P */
 	u32		nr_steal_steps;	/* C */
+	u32		nr_quiesce;	/* A: who waits for goroutines to end; rarely written */
 
 	kgo_lock_t	gq_lock;
 	struct kgo_batches gq;		/* Q: gq_lock; its length also in r->gq_len */
@@ -169,6 +171,9 @@ struct kgo_rt {
 	u64		goid;		/* A: last number given out */
 	u64		ext_spawned;	/* A: created by threads without a P */
 	u64		ext_exited;	/* A: ended by threads without a P */
+	u32		nr_system;	/* A: KGO_GF_SYSTEM goroutines */
+	u32		wakers;		/* A: who may wake goroutines though no thread runs */
+	u32		main_gone;	/* A: the main goroutine has ended by kgo_exit() */
 	u32		nr_starting;	/* A: Ms started that have not parked yet */
 	u32		fruitless;	/* A: wake-ups in a row that found no work */
 };

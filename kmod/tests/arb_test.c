@@ -44,6 +44,12 @@ static void set_work(struct fix *f, u32 p, bool work)
 	pdesc(f, p)->runq_tail = pdesc(f, p)->runq_head + work;
 }
 
+static void join(struct fix *f, u32 m)
+{
+	arb_m_init(&f->m[m], m);
+	arb_join(&f->arb, &f->m[m]);
+}
+
 static struct fix *with_ps(struct kunit *test, u32 nr_ps)
 {
 	struct fix *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
@@ -56,7 +62,7 @@ static struct fix *with_ps(struct kunit *test, u32 nr_ps)
 	f->arb.grant = log_grant;
 	KUNIT_ASSERT_EQ(test, arb_init(&f->arb, nr_ps, &f->r, f->pdesc), 0);
 	for (i = 0; i < NR_MS; i++)
-		arb_m_init(&f->m[i], i);
+		join(f, i);
 	return f;
 }
 
@@ -609,7 +615,7 @@ static void leave(struct fix *f, u32 m)
 {
 	arb_leave(&f->arb, &f->m[m]);
 	f->asleep[m] = false;
-	arb_m_init(&f->m[m], m);
+	join(f, m);
 }
 
 static void nothing_is_given_to_one_that_left(struct kunit *test)

@@ -18,19 +18,21 @@ enum plant {
 	PLANT_SKIPPED_CLOSE,	/* close forgets a waiter */
 	PLANT_LOST_KEEPER,	/* nobody watches timers */
 	PLANT_SEMA_HINT,	/* a semaphore's hint of waiters is stale */
+	PLANT_LATE_QUIESCE,	/* no barrier between waiting and looking */
+	PLANT_EARLY_DEADLOCK,	/* a thread that is no M is not counted */
 	NR_PLANTS
 };
 
 const char *const plant_names[] = {
 	"none", "lost-wake", "lost-wake-park", "no-retry", "two-owners",
 	"stolen-runnext", "double-run", "skipped-close", "lost-keeper",
-	"sema-hint", NULL
+	"sema-hint", "late-quiesce", "early-deadlock", NULL
 };
 
 /* Where each shows soonest. */
 static const char *const shows_in[] = {
 	NULL, "spawn", "spawn", "spawn", "block", "yield", "yield", "close",
-	"sleep", "mutex"
+	"sleep", "mutex", "quiesce", "deadlock"
 };
 
 u32 plant_find(const char *name)
@@ -71,6 +73,8 @@ bool sim_plant_no_mb(const char *func)
 		       !strcmp(func, "kgo_globq_put_all");
 	case PLANT_LOST_WAKE_PARK:
 		return !strcmp(func, "arb_park");
+	case PLANT_LATE_QUIESCE:
+		return !strcmp(func, "port_mb_all");
 	}
 	return false;
 }
@@ -97,4 +101,9 @@ bool sim_plant_drop_ready(const char *func)
 {
 	return sim_plant == PLANT_SKIPPED_CLOSE &&
 	       !strcmp(func, "kgo_chan_close") && sim_chance(0x8000);
+}
+
+u32 sim_plant_count(u32 nr_threads)
+{
+	return sim_plant == PLANT_EARLY_DEADLOCK ? S.arb.nr_ms : nr_threads;
 }

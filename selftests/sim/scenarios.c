@@ -883,5 +883,7 @@ const struct scenario scenarios[] = {
 	{ "idle", SC_BOUND | SC_FEW_MS, 1, idle },
 	{ "csp", SC_BOUND, 8, csp_main },
 	{ "lock-thread", SC_BOUND | SC_NOTHREAD, 6, lockthread_main },
+	{ "quiesce", SC_BOUND | SC_NOMEM, 8, quiesce_main },
+	{ "deadlock", SC_BOUND | SC_DEADLOCK, 8, deadlock_main },
 	{ NULL, 0, 0, NULL }
 };

@@ -163,8 +163,7 @@ static bool program_ended(void)
 	return S.main_done && !S.nr_ext && !kgo_num_goroutine();
 }
 
-static void end_run(void) __attribute__((noreturn));
-static void end_run(void)
+void sim_end(void)
 {
 	struct sim_thread *t = S.cur;
 
@@ -185,7 +184,7 @@ static void quiet(void)
 	if (program_ended() && !somebody_busy()) {
 		if (S.lingered || !S.o.linger) {
 			check_end();
-			end_run();
+			sim_end();
 		}
 		S.lingered = true;
 		if (next) {
@@ -193,7 +192,12 @@ static void quiet(void)
 			return;
 		}
 		check_end();
-		end_run();
+		sim_end();
+	}
+	/* It may be told only when a spare M has looked again. */
+	if (!useful && (S.sc->flags & SC_DEADLOCK) && next && S.nr_looks < 10) {
+		S.nr_looks++;
+		useful = true;
 	}
 	if (!useful)
 		sim_fail("nothing can move any more: %s, %llu goroutines",

@@ -9,7 +9,7 @@
  *   peek.c	looks into the static parts of the core
  *   trace.c	what happened, in words
  *   plants.c	bugs put in on purpose
- *   scenarios.c, csp.c, thread.c	the programs that run
+ *   scenarios.c, csp.c, deadlock.c, quiesce.c, thread.c	the programs that run
  *   main.c	command line, TAP
  */
 #ifndef SIM_H
@@ -104,6 +104,7 @@ struct sim_opts {
 #define SC_TWO_PS	0x08U	/* needs two Ps */
 #define SC_NOTHREAD	0x10U	/* thread creation may fail */
 #define SC_HEAVY	0x20U	/* long: explore a tenth of the seeds */
+#define SC_DEADLOCK	0x40U	/* it ends with a deadlock, which must be told */
 
 struct scenario {
 	const char	*name;
@@ -135,6 +136,7 @@ struct sim {
 	u32		nr_ext;		/* threads beside the runtime's, live */
 	u32		nr_failed;	/* allocations and threads made to fail */
 	u32		nr_nothread;	/* of them threads */
+	u32		nr_looks;	/* for a deadlock, by spare Ms */
 	u32		prio_low;
 	u64		pct_at[8];
 	u32		pct_n;
@@ -164,6 +166,7 @@ struct sim_thread *sim_thread_new(void (*fn)(void *), void *arg);
 void sim_thread_exit(void) __attribute__((noreturn));
 void sim_wait(enum sim_state state);
 void sim_switch_away(void);
+void sim_end(void) __attribute__((noreturn));
 void sim_fail(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 
@@ -222,6 +225,14 @@ extern const char *const plant_names[];
 u32 plant_find(const char *name);
 const char *plant_scenario(u32 plant);
 bool sim_plant_drop_ready(const char *func);
+u32 sim_plant_count(u32 nr_threads);
+
+/* quiesce.c */
+void quiesce_main(void *unused);
+
+/* deadlock.c */
+void deadlock_main(void *unused);
+void deadlock_told(void);
 
 /* scenarios.c, csp.c, thread.c: programs, and what they may use beside the core */
 extern const struct scenario scenarios[];

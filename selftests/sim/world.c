@@ -92,6 +92,7 @@ void world_init(void)
 	region_r->nr_ms = S.o.nr_ms;
 	region_r->nr_gs_max = SIM_NR_GS;
 	S.arb.word = S.words;
+	S.arb.detect = true;
 	memset(&kgo_rt, 0, sizeof(kgo_rt));
 	if (arb_init(&S.arb, S.o.nr_ps, region_r, region_p) ||
 	    kgo_rt_init(region_r, region_p, region_m))
@@ -224,6 +225,7 @@ static int attach(struct kgo_m **mp)
 	m = kgo_m_at(i);
 	memset(m, 0, KGO_M_STRIDE);
 	arb_m_init(&t->am, i);
+	arb_join(&S.arb, &t->am);
 	m->d.p = KGO_NONE;
 	m->d.tid = 100 + t->id;
 	t->attached = true;
@@ -298,6 +300,29 @@ int port_m_start(void)
 	return 0;
 }
 
+/* Threads of the process, as the kernel counts them. */
+static u32 count_threads(void)
+{
+	u32 n = 0, i;
+
+	for (i = 0; i < SIM_MAX_THREADS; i++)
+		n += S.t[i].state != T_FREE && S.t[i].fn != world_irq_main;
+	return sim_plant_count(n);
+}
+
+/* Was that park the last? */
+static bool is_dead(struct sim_thread *t)
+{
+	u32 n;
+
+	if (!t->am.suspect)
+		return false;
+	sim_step(SIM_USER, NULL, 0, 0);
+	n = count_threads();
+	sim_step(SIM_USER, NULL, 0, 0);
+	return arb_dead(&S.arb, &t->am, n);
+}
+
 /* How a signal ends the sleep of a parked thread.  True: parked again. */
 static bool interrupted(struct sim_thread *t, u32 op, int *ret)
 {
@@ -316,6 +341,8 @@ static bool interrupted(struct sim_thread *t, u32 op, int *ret)
 	*ret = arb_park(arb, &t->am, op, NULL);
 	if (*ret == 1)
 		*ret = 0;
+	else if (*ret == 0 && is_dead(t))
+		*ret = -EDEADLK;
 	else if (*ret == 0)
 		return true;
 	return false;
@@ -380,6 +407,8 @@ static int enter(struct sim_thread *t, u32 op, u32 flags, u32 target,
 		ret = arb_park(&S.arb, &t->am, op, to);
 		if (ret)
 			return ret < 0 ? ret : 0;
+		if (is_dead(t))
+			return -EDEADLK;
 		return sleep_parked(t, op, deadline);
 	}
 	return -EINVAL;
@@ -432,6 +461,25 @@ void port_pause(void)
 	} else {
 		sim_switch_away();
 	}
+}
+
+void port_mb_all(void)
+{
+	u32 i;
+
+	sim_step(SIM_USER, NULL, 0, 0);
+	maybe_sleep();
+	for (i = 0; i < SIM_MAX_THREADS; i++)
+		if (&S.t[i] == self() || !sim_plant_no_mb(__func__))
+			store_drain(&S.t[i]);
+}
+
+void port_deadlock(const char *msg)
+{
+	if (!(S.sc->flags & SC_DEADLOCK))
+		sim_fail("%s", msg);
+	deadlock_told();
+	sim_end();
 }
 
 u64 port_seed(void)

@@ -44,9 +44,14 @@
  * call or page fault.
  *
  * %KGO_FEAT_TABLES: the tables are shown under debugfs.
+ *
+ * %KGO_FEAT_DEADLOCK: a parked thread is told by -EDEADLK when nothing in the
+ * process can make a goroutine run any more.  Only for a runtime that asked
+ * for it in SETUP.
  */
 #define KGO_FEAT_BLOCK		0x1ULL
 #define KGO_FEAT_TABLES		0x2ULL
+#define KGO_FEAT_DEADLOCK	0x4ULL
 
 /**
  * struct kgo_query - Argument of KGO_IOC_QUERY
@@ -164,6 +169,13 @@ enum kgo_enter_op {
  * @p: out: the P that the thread owns now, or %KGO_NONE
  * @result: out: KGO_ENTER_R_*
  * @reserved: must be zero
+ *
+ * -EDEADLK from %KGO_ENTER_PARK_SPARE and %KGO_ENTER_PARK_BOUND, with
+ * %KGO_FEAT_DEADLOCK, to the thread whose park was the last: every attached
+ * thread is parked so and none wants a P, the process has no other thread, no
+ * P has a goroutine in its queue or a timer, @gq_len, @nr_spinning and
+ * @keeper_when of &struct kgo_rdesc are zero.  It owns no P then.  Told again
+ * only after a @schedtick has changed.
  *
  * -ENOTCONN if the thread is not attached.  -EINTR if a signal came while it
  * was parked: it owns no P then.  @p and @result are written in every case

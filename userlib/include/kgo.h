@@ -70,6 +70,7 @@ extern "C" {
 #endif
 
 #include <kgo/api.h>
+#include <kgo/leak.h>
 
 /**
  * kgo_main() - Run a program as goroutines

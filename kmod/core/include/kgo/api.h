@@ -20,6 +20,7 @@
 #include "chan.h"
 #include "context.h"
 #include "go.h"
+#include "quiesce.h"
 #include "sync.h"
 #include "thread.h"
 #include "time.h"

@@ -80,8 +80,16 @@ unsigned long long kgo_goid(void);
 /**
  * kgo_num_goroutine() - Goroutines that exist, the caller included
  *
- * Exact only while nothing starts or ends.  CONTEXT: anywhere.
+ * Without the runtime's own (which run finalizers, for example).  Exact while
+ * nothing starts or ends, and never less than there are.  CONTEXT: anywhere.
  */
 unsigned long long kgo_num_goroutine(void);
+
+/**
+ * kgo_num_goroutine_all() - Likewise, the runtime's own included
+ *
+ * CONTEXT: anywhere.
+ */
+unsigned long long kgo_num_goroutine_all(void);
 
 #endif

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * "all goroutines are asleep - deadlock!": told when it is true, and never
+ * while anything could still wake one.  And SIGQUIT, which tells the same of a
+ * program that is not dead.
+ */
+#include "lib_test.h"
+
+#include <sys/resource.h>
+
+#define ASLEEP	"fatal error: all goroutines are asleep - deadlock!\n"
+#define NO_MAIN	"fatal error: no goroutines (main called runtime.Goexit) - deadlock!"
+
+#define EXPECT_DEAD(e, words)						\
+	do {								\
+		EXPECT_TRUE(WIFEXITED((e).status));			\
+		EXPECT_EQ(2, WEXITSTATUS((e).status));			\
+		EXPECT_NE(NULL, strstr((e).err, words)) {		\
+			TH_LOG("stderr: %s", (e).err);			\
+		}							\
+	} while (0)
+
+#define EXPECT_ALIVE(e)							\
+	do {								\
+		EXPECT_TRUE(WIFEXITED((e).status));			\
+		EXPECT_EQ(0, WEXITSTATUS((e).status)) {			\
+			TH_LOG("stderr: %s", (e).err);			\
+		}							\
+		EXPECT_EQ(NULL, strstr((e).err, "deadlock"));		\
+	} while (0)
+
+static int wait_alone(void *arg UNUSED)
+{
+	kgo_chan_recv(kgo_chan_make(4, 0), NULL);
+	return 0;
+}
+
+TEST(a_program_that_only_waits_is_dead)
+{
+	struct ended e;
+
+	run_child(&e, wait_alone, NULL);
+	EXPECT_DEAD(e, ASLEEP);
+	EXPECT_NE(NULL, strstr(e.err, "\ngoroutine 1 [chan receive]:\nmain(...)\n"));
+}
+
+TEST(so_is_one_with_a_single_processor)
+{
+	struct ended e;
+
+	setenv("KGO_PROCS", "1", 1);
+	run_child(&e, wait_alone, NULL);
+	EXPECT_DEAD(e, ASLEEP);
+}
+
+static struct kgo_mutex mu;
+static struct kgo_wg wg;
+
+static void lock(void *arg UNUSED)
+{
+	kgo_mutex_lock(&mu);
+}
+
+static void send_nowhere(void *arg UNUSED)
+{
+	kgo_chan_send(kgo_chan_make(0, 0), NULL);
+}
+
+static void nil(void *arg UNUSED)
+{
+	kgo_chan_recv(NULL, NULL);
+}
+
+static int wait_in_all_ways(void *arg UNUSED)
+{
+	kgo_mutex_lock(&mu);
+	kgo_wg_add(&wg, 1);
+	kgo_go(lock, NULL);
+	kgo_go(send_nowhere, NULL);
+	kgo_go(nil, NULL);
+	kgo_wg_wait(&wg);
+	return 0;
+}
+
+TEST(every_goroutine_is_shown_with_what_it_waits_for)
+{
+	struct ended e;
+
+	run_child(&e, wait_in_all_ways, NULL);
+	EXPECT_DEAD(e, ASLEEP);
+	EXPECT_NE(NULL, strstr(e.err, "goroutine 1 [sync.WaitGroup.Wait]:"));
+	EXPECT_NE(NULL, strstr(e.err, "[sync.Mutex.Lock]:\nlock(...)\n"
+			       "created by wait_in_all_ways in goroutine 1\n"));
+	EXPECT_NE(NULL, strstr(e.err, "[chan send]:\nsend_nowhere(...)"));
+	EXPECT_NE(NULL, strstr(e.err, "[chan receive (nil chan)]:\nnil(...)"));
+	EXPECT_NE(NULL, strstr(e.err, "deadlock_test.c:"));
+}
+
+static int run_then_wait(void *arg UNUSED)
+{
+	return 0;
+}
+
+/* As run_child(), but the thread of a plain program calls kgo_run(). */
+static int call_run(void *arg UNUSED)
+{
+	int ret;
+
+	if (kgo_run(run_then_wait, NULL, &ret))
+		return 3;
+	kgo_run(wait_alone, NULL, &ret);
+	return 4;
+}
+
+static void run_plain(struct ended *e, int (*fn)(void *), void *arg)
+{
+	size_t n = 0;
+	ssize_t got;
+	int fd[2];
+	pid_t pid;
+
+	memset(e, 0xa5, sizeof(*e));
+	if (pipe(fd))
+		abort();
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		dup2(fd[1], STDERR_FILENO);
+		close(fd[0]);
+		close(fd[1]);
+		_exit(fn(arg));
+	}
+	close(fd[1]);
+	while ((got = read(fd[0], e->err + n, sizeof(e->err) - 1 - n)) > 0)
+		n += (size_t)got;
+	e->err[n] = 0;
+	close(fd[0]);
+	waitpid(pid, &e->status, 0);
+}
+
+TEST(a_goroutine_that_is_bound_to_its_thread_counts_as_well)
+{
+	struct ended e;
+
+	run_plain(&e, call_run, NULL);
+	EXPECT_DEAD(e, ASLEEP);
+	EXPECT_NE(NULL, strstr(e.err, "[chan receive, locked to thread]:"));
+}
+
+static void end_soon(void *arg UNUSED)
+{
+	kgo_yield();
+}
+
+static int main_exits(void *arg)
+{
+	int i;
+
+	for (i = 0; i < 5; i++)
+		kgo_go(end_soon, NULL);
+	if (arg)
+		kgo_go(nil, NULL);
+	kgo_exit();
+}
+
+TEST(a_main_that_exits_leaves_the_others_to_end_and_then_nobody)
+{
+	struct ended e;
+
+	run_child(&e, main_exits, NULL);
+	EXPECT_DEAD(e, NO_MAIN);
+	run_child(&e, main_exits, &e);
+	EXPECT_DEAD(e, ASLEEP);
+}
+
+static int last_one_exits_the_process(void *arg);
+
+static void exit_process(void *arg UNUSED)
+{
+	kgo_sleep(20 * MS);
+	exit(0);
+}
+
+static int last_one_exits_the_process(void *arg UNUSED)
+{
+	kgo_go(exit_process, NULL);
+	kgo_exit();
+}
+
+TEST(without_main_another_can_end_the_process)
+{
+	struct ended e;
+
+	run_child(&e, last_one_exits_the_process, NULL);
+	EXPECT_ALIVE(e);
+}
+
+/* What may look like a deadlock and is none. */
+
+static int sleeps(void *arg UNUSED)
+{
+	struct kgo_chan *c = kgo_chan_make(0, 0);
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		kgo_sleep(MS);
+		if (kgo_chan_recv_timeout(c, NULL, MS) != -ETIMEDOUT)
+			return 1;
+	}
+	return 0;
+}
+
+TEST(who_sleeps_is_not_dead)
+{
+	struct ended e;
+
+	run_child(&e, sleeps, NULL);
+	EXPECT_ALIVE(e);
+}
+
+static int pipe_fd[2];
+
+static void reader(void *arg)
+{
+	char c;
+
+	/* The main goroutine waits for this one, which waits for another process. */
+	if (read(pipe_fd[0], &c, 1) != 1)
+		_exit(5);
+	kgo_chan_send(arg, &c);
+}
+
+static int wait_for_reader(void *arg UNUSED)
+{
+	struct kgo_chan *c = kgo_chan_make(1, 0);
+	char v;
+
+	kgo_go(reader, c);
+	return kgo_chan_recv(c, &v) != 1;
+}
+
+TEST(who_blocks_in_a_system_call_is_not_dead)
+{
+	struct ended e;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(pipe_fd));
+	pid = fork();
+	if (!pid) {
+		usleep(300000);
+		_exit(write(pipe_fd[1], "x", 1) != 1);
+	}
+	run_child(&e, wait_for_reader, NULL);
+	EXPECT_ALIVE(e);
+	waitpid(pid, NULL, 0);
+}
+
+static void greet(void *arg)
+{
+	int v = 1;
+
+	kgo_chan_send(arg, &v);
+}
+
+/* A thread that the runtime does not know, and that starts a goroutine. */
+static void *thread_starts_one(void *arg)
+{
+	while (!waiting("chan receive"))
+		usleep(1000);
+	usleep(100000);		/* all Ms had the time to park: it may be told */
+	kgo_go(greet, arg);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static int wait_for_thread(void *arg UNUSED)
+{
+	struct kgo_chan *c = kgo_chan_make(sizeof(int), 0);
+	pthread_t t;
+	int v = 0;
+
+	if (pthread_create(&t, NULL, thread_starts_one, c))
+		return 7;
+	return kgo_chan_recv(c, &v) != 1 || v != 1;
+}
+
+TEST(a_thread_beside_the_runtime_may_wake_somebody)
+{
+	struct ended e;
+
+	run_child(&e, wait_for_thread, NULL);
+	EXPECT_ALIVE(e);
+}
+
+static void *thread_ends(void *arg UNUSED)
+{
+	while (!waiting("chan receive"))
+		usleep(1000);
+	usleep(50000);
+	return NULL;
+}
+
+static int outlive_thread(void *arg UNUSED)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, thread_ends, NULL))
+		return 7;
+	pthread_detach(t);
+	return wait_alone(NULL);
+}
+
+TEST(when_that_thread_has_ended_the_deadlock_is_told)
+{
+	struct ended e;
+
+	run_child(&e, outlive_thread, NULL);
+	EXPECT_DEAD(e, ASLEEP);
+}
+
+/* Threads come and go, and all goroutines park again and again. */
+static void pinger(void *arg)
+{
+	struct kgo_chan **c = arg;
+	int v;
+
+	while (kgo_chan_recv(c[0], &v) == 1) {
+		if (v % 7 == 0)
+			usleep(50);
+		kgo_chan_send(c[1], &v);
+	}
+}
+
+static int busy(void *arg UNUSED)
+{
+	struct kgo_chan *c[2] = { kgo_chan_make(4, 0), kgo_chan_make(4, 0) };
+	int i, v;
+
+	for (i = 0; i < 4; i++)
+		kgo_go(pinger, c);
+	for (i = 0; i < MANY(20000); i++) {
+		v = i;
+		kgo_chan_send(c[0], &v);
+		if (kgo_chan_recv(c[1], &v) != 1)
+			return 1;
+		if (i % 100 == 0)
+			kgo_sleep(1000);
+	}
+	return 0;
+}
+
+TEST(a_busy_program_is_never_called_dead)
+{
+	struct ended e;
+
+	run_child(&e, busy, NULL);
+	EXPECT_ALIVE(e);
+}
+
+/* SIGQUIT */
+
+static int quit_myself(void *arg UNUSED)
+{
+	kgo_go(nil, NULL);
+	yield_until(waiting("chan receive (nil chan)") == 1);
+	kill(getpid(), SIGQUIT);
+	for (;;)
+		kgo_sleep(MS);
+	return 0;
+}
+
+TEST(sigquit_shows_all_goroutines_and_ends_the_program)
+{
+	struct ended e;
+
+	signal(SIGQUIT, SIG_DFL);	/* a shell's background jobs ignore it */
+	run_child(&e, quit_myself, NULL);
+	EXPECT_DEAD(e, "SIGQUIT: quit\n");
+	EXPECT_NE(NULL, strstr(e.err, "goroutine 1 ["));
+	EXPECT_NE(NULL, strstr(e.err, "[chan receive (nil chan)]:\nnil(...)\n"
+			       "created by quit_myself in goroutine 1\n"));
+}
+
+static int ignore_quit(void *arg UNUSED)
+{
+	kill(getpid(), SIGQUIT);
+	kgo_sleep(10 * MS);
+	return 0;
+}
+
+TEST(a_program_that_ignores_sigquit_goes_on)
+{
+	struct ended e;
+
+	signal(SIGQUIT, SIG_IGN);
+	run_child(&e, ignore_quit, NULL);
+	EXPECT_ALIVE(e);
+}
+
+static void on_quit(int sig UNUSED)
+{
+	_exit(0);
+}
+
+TEST(a_handler_of_the_program_for_sigquit_is_kept)
+{
+	struct ended e;
+
+	signal(SIGQUIT, on_quit);
+	run_child(&e, quit_myself, NULL);
+	EXPECT_ALIVE(e);
+}
+
+static int fork_and_quit(void *arg UNUSED)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct rlimit none = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &none);
+		raise(SIGQUIT);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	return !WIFSIGNALED(status) || WTERMSIG(status) != SIGQUIT;
+}
+
+TEST(a_child_of_fork_dies_of_sigquit_as_ever)
+{
+	struct ended e;
+
+	signal(SIGQUIT, SIG_DFL);
+	run_child(&e, fork_and_quit, NULL);
+	EXPECT_ALIVE(e);
+}
+
+TEST_HARNESS_MAIN

@@ -144,6 +144,14 @@ KGO_EXPORT(kgo_wg_add);
 KGO_EXPORT(kgo_wg_done);
 KGO_EXPORT(kgo_wg_wait);
 
+KGO_EXPORT(kgo_set_labels);
+KGO_EXPORT(kgo_label);
+KGO_EXPORT(kgo_do_labels);
+KGO_EXPORT(kgo_local_key_create);
+KGO_EXPORT(kgo_local_key_delete);
+KGO_EXPORT(kgo_local_set);
+KGO_EXPORT(kgo_local_get);
+
 KGO_EXPORT(kgo_lock_os_thread);
 KGO_EXPORT(kgo_unlock_os_thread);
 

@@ -91,6 +91,13 @@ bool kgo_group_has(const struct kgo_group *group, struct kgo_g *g);
 int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from);
 void kgo_gx_end(struct kgo_gx *x);
 
+/* label.c */
+void kgo_labels_inherit(struct kgo_gx *x, struct kgo_gx *from);
+void kgo_labels_end(struct kgo_gx *x);
+
+/* local.c */
+void kgo_locals_end(struct kgo_gx *x);
+
 /* quiesce.c */
 void kgo_quiesce_init(void);
 void kgo_quiesce_wake(void);

@@ -143,11 +143,14 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from)
 {
 	struct kgo_gx *x;
 
-	if (!from->group)
+	if (!from->group && !from->labels)
 		return 0;
 	x = kgo_gx(g);
 	if (!x)
 		return -ENOMEM;
+	kgo_labels_inherit(x, from);
+	if (!from->group)
+		return 0;
 	port_lock(&group_lock);
 	x->group = from->group;
 	x->group->refs++;
@@ -163,8 +166,11 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from)
  */
 void kgo_gx_end(struct kgo_gx *x)
 {
-	struct kgo_group *group = x->group;
+	struct kgo_group *group;
 
+	kgo_locals_end(x);
+	kgo_labels_end(x);
+	group = x->group;
 	if (!group)
 		return;
 	lock_group();

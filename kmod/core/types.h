@@ -23,6 +23,8 @@
 
 struct kgo_alarm;
 struct kgo_group;
+struct kgo_labels;
+struct kgo_local;
 
 /*
  * struct kgo_gx - What only some goroutines have
@@ -32,6 +34,11 @@ struct kgo_group;
  * goroutines have nothing in it.
  */
 struct kgo_gx {
+	struct kgo_gext	e;		/* first: what the tables show */
+	struct kgo_labels *labels;	/* inherited; see label.c */
+	struct kgo_local *locals;	/* by key, or NULL; see local.c */
+	u32		nr_locals;
+	u32		local_rounds;
 	struct kgo_group *group;	/* inherited; Q: the lock in group.c */
 };
 
@@ -39,10 +46,15 @@ struct kgo_gx {
  * struct kgo_g - A goroutine.  Index 0 is never used.
  */
 struct kgo_g {
-	struct kgo_gdesc d;
+	union {
+		struct kgo_gdesc d;
+		struct {
+			u64	d_words[sizeof(struct kgo_gdesc) / 8 - 1];
+			struct kgo_gx *x;	/* G: d.ext; see kgo_gx() */
+		};
+	};
 	u32		index;		/* C */
 	u32		next;		/* G: link in the one queue or free list it is in */
-	struct kgo_gx	*x;		/* G: or NULL; see kgo_gx() */
 	void		*arg;		/* G */
 	struct kgo_m	*bound;		/* G: runs on this M only, or NULL */
 	u32		batch_next;	/* G: first of a batch: the next batch's */
@@ -145,6 +157,8 @@ struct kgo_m {
 };
 
 static_assert(sizeof(struct kgo_g) == KGO_G_STRIDE, "G stride");
+static_assert(offsetof(struct kgo_g, x) == offsetof(struct kgo_gdesc, ext) &&
+	      offsetof(struct kgo_gx, e) == 0, "the extension is in the table");
 static_assert(sizeof(struct kgo_p) <= KGO_P_STRIDE, "P stride");
 static_assert(sizeof(struct kgo_m) <= KGO_M_STRIDE, "M stride");
 

@@ -21,6 +21,8 @@
 #include "context.h"
 #include "go.h"
 #include "quiesce.h"
+#include "label.h"
+#include "local.h"
 #include "sync.h"
 #include "thread.h"
 #include "time.h"

@@ -31,6 +31,7 @@
 #include "core/names.h"
 
 #define KGO_SITES_BITS	5
+#define KGO_LABELS_TRIES	4
 
 /* A site that was read: what stands in the columns "start" and "created_by". */
 struct kgo_site_text {
@@ -225,21 +226,26 @@ static void kgo_show_stack(struct seq_file *seq, const struct kgo_gdesc *g,
 }
 
 /*
- * The set that the labels are in may be replaced while it is read: what was
- * read counts if the goroutine still has it afterwards.
+ * The string may be replaced while it is read: what was read counts if nothing
+ * was changed meanwhile.
  */
 static void kgo_show_labels(struct seq_file *seq, struct kgo_table *t, u64 ext)
 {
-	char text[KGO_ESCAPED_MAX] = "-";
+	char text[KGO_ESCAPED_MAX];
 	struct kgo_gext e, again;
+	int i;
 
-	if (ext && kgo_peek(t, ext, &e, sizeof(e)) == sizeof(e) && e.labels) {
+	for (i = 0; ext && i < KGO_LABELS_TRIES; i++) {
+		if (kgo_peek(t, ext, &e, sizeof(e)) != sizeof(e) || !e.labels)
+			break;
 		kgo_peek_string(t, e.labels, text);
-		if (kgo_peek(t, ext, &again, sizeof(again)) != sizeof(again) ||
-		    again.labels != e.labels)
-			strscpy(text, "-", sizeof(text));
+		if (kgo_peek(t, ext, &again, sizeof(again)) == sizeof(again) &&
+		    again.changes == e.changes) {
+			seq_printf(seq, "  %s\n", text);
+			return;
+		}
 	}
-	seq_printf(seq, "  %s\n", text);
+	seq_puts(seq, "  -\n");
 }
 
 static bool kgo_state_is_shown(u32 state)

@@ -186,6 +186,7 @@ static void cell_site(struct kgo_out *o, int width, const struct kgo_site *site)
 }
 
 #define LABELS_MAX	256U	/* bytes shown */
+#define LABELS_TRIES	4U
 
 /*
  * Bytes that may go away while they are read.  The kernel copies them, as for
@@ -214,18 +215,35 @@ static size_t peek(u64 addr, char *buf, size_t len)
 	return done;
 }
 
-/* Labels of a goroutine that may change or drop them meanwhile; escaped. */
+/*
+ * The labels of a goroutine, which may change or drop them meanwhile.  Returns
+ * how much of the string is in @buf.
+ */
+static size_t read_labels(const struct kgo_gdesc *d, char *buf, size_t size)
+{
+	const struct kgo_gext *e = (struct kgo_gext *)port_load(&d->ext);
+	u64 changes, text;
+	size_t n;
+	u32 i;
+
+	for (i = 0; e && i < LABELS_TRIES; i++) {
+		changes = port_load_acquire(&e->changes);
+		text = port_load_acquire(&e->labels);
+		n = text ? peek(text, buf, size) : 0;
+		/* Pairs with replace() in label.c. */
+		if (port_load_acquire(&e->changes) == changes)
+			return n;
+	}
+	return 0;
+}
+
 static void out_labels(struct kgo_out *o, const struct kgo_gdesc *d)
 {
 	static const char hex[] = "0123456789abcdef";
-	const struct kgo_gext *e = (struct kgo_gext *)port_load(&d->ext);
-	u64 text = e ? port_load_acquire(&e->labels) : 0;
 	char buf[LABELS_MAX];
-	size_t n, i;
+	size_t n = read_labels(d, buf, sizeof(buf)), i;
 
-	n = text ? peek(text, buf, sizeof(buf)) : 0;
-	/* Pairs with replace() in label.c. */
-	if (!n || !buf[0] || port_load_acquire(&e->labels) != text) {
+	if (!n || !buf[0]) {
 		kgo_out_str(o, "-");
 		return;
 	}

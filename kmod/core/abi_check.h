@@ -115,8 +115,9 @@ KGO_ABI_FIELD(kgo_gdesc, stack_hi, 64, 8);
 KGO_ABI_FIELD(kgo_gdesc, sp, 72, 8);
 KGO_ABI_FIELD(kgo_gdesc, ext, 80, 8);
 
-KGO_ABI_SIZE(kgo_gext, 8);
+KGO_ABI_SIZE(kgo_gext, 16);
 KGO_ABI_FIELD(kgo_gext, labels, 0, 8);
+KGO_ABI_FIELD(kgo_gext, changes, 8, 8);
 
 KGO_ABI_SIZE(kgo_site, 32);
 KGO_ABI_FIELD(kgo_site, func, 0, 8);

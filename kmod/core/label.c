@@ -8,9 +8,11 @@
  * for those who ask.
  *
  * Invariants:
- *   - x->e.labels is the text of x->labels, 0 without one.  It is changed
- *     before the set that it was of is put: a reader that finds the same
- *     address before and after has read the text of a set that was there.
+ *   - x->e.labels is the text of x->labels, 0 without one.  It and then
+ *     x->e.changes are changed before the set that it was of is put: a reader
+ *     that finds the same number of changes before and after has read a text
+ *     that was there.  (The address alone does not do: a new set may come to
+ *     lie where the last but one was.)
  *   - Sets form a stack by "outer".  kgo_do_labels() pushes, and pops; what is
  *     set in between replaces the top.  So whatever way a goroutine leaves
  *     kgo_do_labels() for good, its end drops all.
@@ -177,8 +179,9 @@ static void replace(struct kgo_gx *x, struct kgo_labels *l)
 	u64 text = l && l->n ? (u64)(unsigned long)l->text : 0;
 
 	x->labels = l;
-	/* Pairs with the second look of who reads the text. */
+	/* Pairs with the two looks of who reads the text. */
 	port_xchg(&x->e.labels, text);
+	port_add(&x->e.changes, 1);
 	put(old);
 }
 

@@ -12,7 +12,7 @@
  */
 #include "core.h"
 
-struct key {
+struct local_key {
 	u32	seq;			/* A */
 	void	(*destructor)(void *value);	/* A: written by who made the key */
 };
@@ -22,7 +22,7 @@ struct kgo_local {
 	void	*value;
 };
 
-static struct key keys[KGO_LOCAL_KEYS];
+static struct local_key keys[KGO_LOCAL_KEYS];
 
 static bool exists(u32 seq)
 {

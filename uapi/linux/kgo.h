@@ -459,12 +459,15 @@ struct kgo_gdesc {
 /**
  * struct kgo_gext - What only some goroutines have
  * @labels: address of their labels, a string "key=value,key=value", or 0
+ * @changes: grows when @labels has changed, before the old string goes away:
+ *	what was read between two looks at the same number was that string
  *
  * In the program's memory; read by the kernel when a table is read, bounded
  * and fault-tolerant.
  */
 struct kgo_gext {
 	__u64 labels;
+	__u64 changes;
 };
 
 /** define KGO_GF_SYSTEM - Goroutine of the runtime itself, not of the program */

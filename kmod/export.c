@@ -144,6 +144,12 @@ KGO_EXPORT(kgo_wg_add);
 KGO_EXPORT(kgo_wg_done);
 KGO_EXPORT(kgo_wg_wait);
 
+KGO_EXPORT(kgo_obj_init_at);
+KGO_EXPORT(kgo_obj_get);
+KGO_EXPORT(kgo_obj_put);
+KGO_EXPORT(kgo_finalizer_drain);
+KGO_EXPORT(kgo_finalizer_stats);
+
 KGO_EXPORT(kgo_set_labels);
 KGO_EXPORT(kgo_label);
 KGO_EXPORT(kgo_do_labels);

@@ -349,6 +349,28 @@ static void out_row(struct kgo_out *o, const struct kgo_gdesc *d, u64 now)
 	out_char(o, '\n');
 }
 
+/* A line below the table, once there are objects with finalizers. */
+static void out_finalizers(struct kgo_out *o)
+{
+	struct kgo_finalizer_stats s;
+
+	if (!kgo_finalizer_stats(&s))
+		return;
+	kgo_out_str(o, "finalizers: ");
+	kgo_out_num(o, s.queued);
+	kgo_out_str(o, " queued, ");
+	kgo_out_num(o, s.done);
+	kgo_out_str(o, " done");
+	if (s.running) {
+		kgo_out_str(o, ", ");
+		kgo_out_str(o, s.running);
+		kgo_out_str(o, " running for ");
+		kgo_out_num(o, s.running_ns / 1000000);
+		kgo_out_str(o, " ms");
+	}
+	out_char(o, '\n');
+}
+
 void kgo_dump(int fd)
 {
 	struct kgo_out o = { .fd = fd };
@@ -366,6 +388,7 @@ void kgo_dump(int fd)
 		if (state != KGO_G_IDLE && state != KGO_G_DEAD)
 			out_row(&o, d, now);
 	}
+	out_finalizers(&o);
 	kgo_out_flush(&o);
 }
 

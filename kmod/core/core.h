@@ -91,6 +91,10 @@ bool kgo_group_has(const struct kgo_group *group, struct kgo_g *g);
 int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from);
 void kgo_gx_end(struct kgo_gx *x);
 
+/* finalizer.c */
+void kgo_finalizer_init(void);
+void kgo_finalizer_stop(void);
+
 /* label.c */
 void kgo_labels_inherit(struct kgo_gx *x, struct kgo_gx *from);
 void kgo_labels_end(struct kgo_gx *x);

@@ -44,6 +44,7 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base)
 	kgo_group_init();
 	kgo_quiesce_init();
 	kgo_sema_init();
+	kgo_finalizer_init();
 	kgo_ctx_table_init();
 
 	/*

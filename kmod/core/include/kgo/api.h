@@ -19,6 +19,7 @@
 
 #include "chan.h"
 #include "context.h"
+#include "finalizer.h"
 #include "go.h"
 #include "quiesce.h"
 #include "label.h"

@@ -151,6 +151,7 @@ u64 kgo_num_ended(void);
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* chan.c */
+size_t kgo_chan_elem_size(const struct kgo_chan *c);
 struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);
 bool kgo_chan_drain(struct kgo_chan *c);
 

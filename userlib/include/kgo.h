@@ -71,6 +71,7 @@ extern "C" {
 
 #include <kgo/api.h>
 #include <kgo/leak.h>
+#include <kgo/signal.h>
 
 /**
  * kgo_main() - Run a program as goroutines

@@ -158,6 +158,15 @@ KGO_EXPORT(kgo_local_key_delete);
 KGO_EXPORT(kgo_local_set);
 KGO_EXPORT(kgo_local_get);
 
+KGO_EXPORT(kgo_sup_new);
+KGO_EXPORT(kgo_sup_put);
+KGO_EXPORT(kgo_sup_add);
+KGO_EXPORT(kgo_sup_run);
+KGO_EXPORT(kgo_sup_start);
+KGO_EXPORT(kgo_sup_wait);
+KGO_EXPORT(kgo_sup_stop);
+KGO_EXPORT(kgo_sup_starts);
+
 KGO_EXPORT(kgo_lock_os_thread);
 KGO_EXPORT(kgo_unlock_os_thread);
 

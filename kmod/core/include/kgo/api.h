@@ -24,6 +24,7 @@
 #include "quiesce.h"
 #include "label.h"
 #include "local.h"
+#include "supervisor.h"
 #include "sync.h"
 #include "thread.h"
 #include "time.h"

@@ -100,7 +100,11 @@ void kgo_labels_inherit(struct kgo_gx *x, struct kgo_gx *from);
 void kgo_labels_end(struct kgo_gx *x);
 
 /* local.c */
+void kgo_locals_destroy(void);
 void kgo_locals_end(struct kgo_gx *x);
+
+/* supervisor.c */
+void kgo_sup_destroy(void);
 
 /* quiesce.c */
 void kgo_quiesce_init(void);

@@ -84,6 +84,8 @@ void kgo_rt_destroy(void)
 		port_free(kgo_p_at(i)->timers.heap);
 		kgo_p_at(i)->timers.heap = NULL;
 	}
+	kgo_locals_destroy();
+	kgo_sup_destroy();
 	kgo_rt.r = NULL;
 }
 

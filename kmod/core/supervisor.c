@@ -579,3 +579,13 @@ unsigned long long kgo_sup_starts(struct kgo_sup *s, int id)
 {
 	return id < 0 || (u32)id >= s->nr ? 0 : port_load(&s->child[id]->starts);
 }
+
+/**
+ * kgo_sup_destroy() - Forget the key, which is gone
+ *
+ * CONTEXT: the end of the runtime, after kgo_locals_destroy().
+ */
+void kgo_sup_destroy(void)
+{
+	port_store(&local.made, 0);
+}

@@ -883,6 +883,9 @@ const struct scenario scenarios[] = {
 	{ "idle", SC_BOUND | SC_FEW_MS, 1, idle },
 	{ "csp", SC_BOUND, 8, csp_main },
 	{ "lock-thread", SC_BOUND | SC_NOTHREAD, 6, lockthread_main },
+	{ "finalizer", SC_BOUND | SC_NOTHREAD, 6, finalizer_main },
+	{ "labels", SC_BOUND | SC_NOTHREAD | SC_NOMEM, 6, labels_main },
+	{ "supervisor", SC_BOUND | SC_NOTHREAD, 6, supervisor_main },
 	{ "quiesce", SC_BOUND | SC_NOMEM, 8, quiesce_main },
 	{ "deadlock", SC_BOUND | SC_DEADLOCK, 8, deadlock_main },
 	{ NULL, 0, 0, NULL }

@@ -9,7 +9,7 @@
  *   peek.c	looks into the static parts of the core
  *   trace.c	what happened, in words
  *   plants.c	bugs put in on purpose
- *   scenarios.c, csp.c, deadlock.c, quiesce.c, thread.c	the programs that run
+ *   scenarios.c, csp.c, deadlock.c, lifecycle.c, quiesce.c, thread.c	the programs that run
  *   main.c	command line, TAP
  */
 #ifndef SIM_H
@@ -238,6 +238,11 @@ void deadlock_told(void);
 extern const struct scenario scenarios[];
 void csp_main(void *unused);
 void lockthread_main(void *unused);
+
+/* lifecycle.c */
+void finalizer_main(void *unused);
+void labels_main(void *unused);
+void supervisor_main(void *unused);
 
 #define sim_expect(cond, ...)						\
 	do {								\

@@ -48,8 +48,6 @@ struct kgo_sup {
 	struct kgo_sup_attr attr;	/* C */
 	u32		refs;		/* A */
 	u32		running;	/* A */
-	u32		run;		/* number of this run ... */
-	u32		stop_run;	/* A: ... which its context wants to end */
 	u32		stop_asked;	/* A */
 	long long	stop_ns;	/* before stop_asked */
 	struct kgo_chan	*wake;		/* C */
@@ -213,10 +211,10 @@ static bool stop_child(struct kgo_sup *s, struct child *c, long long ns)
 	return true;
 }
 
+/* Children that end because @ctx was cancelled find it said here already. */
 static bool is_to_stop(struct kgo_sup *s)
 {
-	return port_load_acquire(&s->stop_asked) ||
-	       port_load_acquire(&s->stop_run) == s->run;
+	return port_load_acquire(&s->stop_asked) || kgo_ctx_err(s->ctx);
 }
 
 /* Is one more restart within the budget? */
@@ -368,19 +366,13 @@ static int supervise(struct kgo_sup *s)
 	return s->error;
 }
 
-struct ctx_stop {
-	struct kgo_sup	*s;		/* a reference */
-	u32		run;
-};
-
+/* Has a reference. */
 static void ctx_stops(void *arg)
 {
-	struct ctx_stop *cs = arg;
+	struct kgo_sup *s = arg;
 
-	port_store_release(&cs->s->stop_run, cs->run);
-	wake(cs->s);
-	sup_put(cs->s);
-	port_free(cs);
+	wake(s);
+	sup_put(s);
 }
 
 /* Nothing of the last run is left, or -EBUSY. */
@@ -404,7 +396,6 @@ static int prepare(struct kgo_sup *s)
 	}
 	s->error = 0;
 	s->nr_restarts = 0;
-	s->run++;
 	return make_key();
 }
 
@@ -412,7 +403,6 @@ int kgo_sup_run(struct kgo_ctx *ctx, void *sup)
 {
 	struct kgo_ctx_after *after;
 	struct kgo_sup *s = sup;
-	struct ctx_stop *cs;
 	int ret;
 
 	if (!port_cas(&s->running, 0, 1))
@@ -420,21 +410,12 @@ int kgo_sup_run(struct kgo_ctx *ctx, void *sup)
 	ret = prepare(s);
 	if (ret)
 		goto idle;
-	ret = -ENOMEM;
-	cs = port_alloc(sizeof(*cs));
-	if (!cs)
-		goto idle;
-	cs->s = s;
-	cs->run = s->run;
-	port_add(&s->refs, 1);
 	s->ctx = ctx;
-	after = kgo_ctx_after_func(ctx, ctx_stops, cs);
-	if (after)
-		ret = supervise(s);
-	if (!after || kgo_ctx_after_stop(after)) {
-		port_free(cs);
+	port_add(&s->refs, 1);
+	after = kgo_ctx_after_func(ctx, ctx_stops, s);
+	ret = after ? supervise(s) : -ENOMEM;
+	if (!after || kgo_ctx_after_stop(after))
 		port_add(&s->refs, -1U);	/* the caller has one */
-	}
 idle:
 	port_store_release(&s->running, 0);
 	return ret;

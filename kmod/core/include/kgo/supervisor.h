@@ -109,7 +109,8 @@ int kgo_sup_add(struct kgo_sup *s, const struct kgo_sup_child *child);
 
 /**
  * kgo_sup_run() - Be a supervisor
- * @ctx: when it is cancelled the supervisor stops
+ * @ctx: when it is cancelled the supervisor stops, and all its children are
+ *	told at the same moment
  * @s: struct kgo_sup
  *
  * Has the form of a child's function: to have a supervisor supervised, add

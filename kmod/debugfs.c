@@ -392,6 +392,7 @@ static const struct file_operations kgo_sched_fops = {
 static int kgo_stats_show(struct seq_file *seq, void *v)
 {
 	struct kgo_runtime *rt = seq->private;
+	struct kgo_finalizer_stats fin;
 	u64 blocks = READ_ONCE(rt->blocks);
 	struct kgo_rdesc *r = kgo_rdesc(rt);
 	struct kgo_p_totals sum;
@@ -426,6 +427,11 @@ static int kgo_stats_show(struct seq_file *seq, void *v)
 	seq_printf(seq, "nr_spinning %u\n", READ_ONCE(r->nr_spinning));
 	seq_printf(seq, "gq_len %u\n", READ_ONCE(r->gq_len));
 	seq_printf(seq, "gs_used %u\n", READ_ONCE(r->nr_gs));
+	if (!rt->mm && kgo_finalizer_stats(&fin)) {
+		seq_printf(seq, "finalizers_queued %llu\n", fin.queued);
+		seq_printf(seq, "finalizers_done %llu\n", fin.done);
+		seq_printf(seq, "finalizer_running_ns %llu\n", fin.running_ns);
+	}
 	return 0;
 }
 

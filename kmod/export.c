@@ -205,6 +205,31 @@ KGO_EXPORT(kgo_now);
 
 KGO_EXPORT(kgo_synctest_run_at);
 KGO_EXPORT(kgo_synctest_wait);
+KGO_EXPORT(kgo_obj_init_at);
+KGO_EXPORT(kgo_obj_get);
+KGO_EXPORT(kgo_obj_put);
+KGO_EXPORT(kgo_finalizer_drain);
+KGO_EXPORT(kgo_finalizer_stats);
+
+KGO_EXPORT(kgo_set_labels);
+KGO_EXPORT(kgo_label);
+KGO_EXPORT(kgo_do_labels);
+KGO_EXPORT(kgo_local_key_create);
+KGO_EXPORT(kgo_local_key_delete);
+KGO_EXPORT(kgo_local_set);
+KGO_EXPORT(kgo_local_get);
+
+KGO_EXPORT(kgo_sup_new);
+KGO_EXPORT(kgo_sup_put);
+KGO_EXPORT(kgo_sup_add);
+KGO_EXPORT(kgo_sup_run);
+KGO_EXPORT(kgo_sup_start);
+KGO_EXPORT(kgo_sup_wait);
+KGO_EXPORT(kgo_sup_stop);
+KGO_EXPORT(kgo_sup_starts);
+
+KGO_EXPORT(kgo_lock_os_thread);
+KGO_EXPORT(kgo_unlock_os_thread);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 KGO_EXPORT_TEST(kgo_rt);

@@ -20,8 +20,8 @@
  *     struct kgo_kthread, which is freed after the kthread is gone: port_self()
  *     needs neither a table nor a lock.
  *   - The descriptors below r->nr_gs have a page, and keep it.
- *   - A goroutine that has parked once holds a reference of the module until
- *     it ends: rmmod is refused while some sleep.  Those that run are waited
+ *   - A goroutine of a module that has parked once holds a reference of this
+ *     one until it ends: rmmod is refused while some sleep.  Those that run are waited
  *     for by the exit.
  *
  * Threads are made by a work item, not by the M that finds none left: that one
@@ -298,7 +298,9 @@ int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 	u32 result;
 	int ret;
 
-	if (op == KGO_ENTER_PARK_BOUND && !kt->pinned) {
+	/* The runtime's own goroutines are ended by the exit of the module. */
+	if (op == KGO_ENTER_PARK_BOUND && !kt->pinned &&
+	    !(m->curg && m->curg->d.flags & KGO_GF_SYSTEM)) {
 		kt->pinned = true;
 		__module_get(THIS_MODULE);
 	} else if (op == KGO_ENTER_PARK_SPARE && kt->taken) {
@@ -362,7 +364,11 @@ static int kgo_pool_thread(void *arg)
 		kgo_m_main(m);
 		kt->m = NULL;
 		kgo_thread_detach(kt->th);
-		atomic_dec(&kgo_pool.nr_free);
+		/* Taken still if it ends with a goroutine that had locked it. */
+		if (!kt->taken)
+			atomic_dec(&kgo_pool.nr_free);
+		if (kt->pinned)
+			module_put(THIS_MODULE);
 		atomic_dec(&kgo_pool.nr);
 	}
 	WRITE_ONCE(kt->ended, true);
@@ -569,6 +575,7 @@ void kgo_kernel_exit(void)
 {
 	struct kgo_kthread *kt, *next;
 
+	kgo_finalizer_stop();
 	kgo_kernel_drain();
 	WRITE_ONCE(kgo_pool.stopping, true);
 	cancel_delayed_work_sync(&kgo_pool.work);

@@ -31,6 +31,7 @@
 #include "core/names.h"
 
 #define KGO_SITES_BITS	5
+#define KGO_LABELS_TRIES	4
 
 /* A site that was read: what stands in the columns "start" and "created_by". */
 struct kgo_site_text {
@@ -61,6 +62,7 @@ void kgo_gdesc_read(struct kgo_gdesc *to, const struct kgo_gdesc *from)
 	to->stack_lo = READ_ONCE(from->stack_lo);
 	to->stack_hi = READ_ONCE(from->stack_hi);
 	to->sp = READ_ONCE(from->sp);
+	to->ext = READ_ONCE(from->ext);
 }
 
 /**
@@ -232,14 +234,40 @@ static void kgo_show_wait(struct seq_file *seq, const struct kgo_gdesc *g,
 static void kgo_show_stack(struct seq_file *seq, const struct kgo_gdesc *g,
 			   u32 state)
 {
+	char buf[48] = "-";
+
 	if (!g->stack_lo || g->stack_lo >= g->stack_hi)
-		seq_puts(seq, "  -");
+		;
 	else if (state == KGO_G_RUNNING || state == KGO_G_SYSCALL ||
 		 g->sp < g->stack_lo || g->sp > g->stack_hi)
-		seq_printf(seq, "  -/%llu", g->stack_hi - g->stack_lo);
+		snprintf(buf, sizeof(buf), "-/%llu", g->stack_hi - g->stack_lo);
 	else
-		seq_printf(seq, "  %llu/%llu", g->stack_hi - g->sp,
-			   g->stack_hi - g->stack_lo);
+		snprintf(buf, sizeof(buf), "%llu/%llu", g->stack_hi - g->sp,
+			 g->stack_hi - g->stack_lo);
+	seq_printf(seq, "  %-12s", buf);
+}
+
+/*
+ * The string may be replaced while it is read: what was read counts if nothing
+ * was changed meanwhile.
+ */
+static void kgo_show_labels(struct seq_file *seq, struct kgo_table *t, u64 ext)
+{
+	char text[KGO_ESCAPED_MAX];
+	struct kgo_gext e, again;
+	int i;
+
+	for (i = 0; ext && i < KGO_LABELS_TRIES; i++) {
+		if (kgo_peek(t, ext, &e, sizeof(e)) != sizeof(e) || !e.labels)
+			break;
+		kgo_peek_string(t, e.labels, text);
+		if (kgo_peek(t, ext, &again, sizeof(again)) == sizeof(again) &&
+		    again.changes == e.changes) {
+			seq_printf(seq, "  %s\n", text);
+			return;
+		}
+	}
+	seq_puts(seq, "  -\n");
 }
 
 static bool kgo_state_is_shown(u32 state)
@@ -258,9 +286,9 @@ static int kgo_table_show(struct seq_file *seq, void *v)
 	u32 state;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_printf(seq, "%-8s  %-17s  %-23s  %10s  %5s  %5s  %7s  %8s  %-24s  %-40s  stack\n",
+		seq_printf(seq, "%-8s  %-17s  %-23s  %10s  %5s  %5s  %7s  %8s  %-24s  %-40s  %-12s  labels\n",
 			   "goid", "state", "reason", "wait_ms", "p", "m",
-			   "tid", "parent", "start", "created_by");
+			   "tid", "parent", "start", "created_by", "stack");
 		return 0;
 	}
 
@@ -293,7 +321,7 @@ static int kgo_table_show(struct seq_file *seq, void *v)
 		seq_printf(seq, "  0x%-22llx", g.fn);
 	seq_printf(seq, "  %-40s", site->where);
 	kgo_show_stack(seq, &g, state);
-	seq_putc(seq, '\n');
+	kgo_show_labels(seq, t, g.ext);
 	return 0;
 }
 

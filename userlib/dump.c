@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /** kgo_out_flush() - Write what is there; a reader that is gone is no error */
@@ -156,6 +157,83 @@ static void cell_site(struct kgo_out *o, int width, const struct kgo_site *site)
 	cell(o, width, where);
 }
 
+#define LABELS_MAX	256U	/* bytes shown */
+#define LABELS_TRIES	4U
+
+/*
+ * Bytes that may go away while they are read.  The kernel copies them, as for
+ * a debugger: what is not there any more is an error and no signal.
+ */
+static size_t peek(u64 addr, char *buf, size_t len)
+{
+	struct iovec to = { .iov_base = buf, .iov_len = len };
+	struct iovec from = { .iov_base = (void *)addr };
+	size_t done = 0, part;
+	long ret;
+
+	while (done < len) {
+		/* Page by page: the end of the string may be that of memory. */
+		part = KGO_PAGE - (addr + done) % KGO_PAGE;
+		from.iov_base = (void *)(addr + done);
+		from.iov_len = part < len - done ? part : len - done;
+		to.iov_base = buf + done;
+		to.iov_len = from.iov_len;
+		ret = arch_syscall(SYS_process_vm_readv, getpid(), (long)&to, 1,
+				   (long)&from, 1, 0);
+		if (ret <= 0)
+			break;
+		done += (size_t)ret;
+	}
+	return done;
+}
+
+/*
+ * The labels of a goroutine, which may change or drop them meanwhile.  Returns
+ * how much of the string is in @buf.
+ */
+static size_t read_labels(const struct kgo_gdesc *d, char *buf, size_t size)
+{
+	const struct kgo_gext *e = (struct kgo_gext *)port_load(&d->ext);
+	u64 changes, text;
+	size_t n;
+	u32 i;
+
+	for (i = 0; e && i < LABELS_TRIES; i++) {
+		changes = port_load_acquire(&e->changes);
+		text = port_load_acquire(&e->labels);
+		n = text ? peek(text, buf, size) : 0;
+		/* Pairs with replace() in label.c. */
+		if (port_load_acquire(&e->changes) == changes)
+			return n;
+	}
+	return 0;
+}
+
+static void out_labels(struct kgo_out *o, const struct kgo_gdesc *d)
+{
+	static const char hex[] = "0123456789abcdef";
+	char buf[LABELS_MAX];
+	size_t n = read_labels(d, buf, sizeof(buf)), i;
+
+	if (!n || !buf[0]) {
+		kgo_out_str(o, "-");
+		return;
+	}
+	for (i = 0; i < n && buf[i]; i++) {
+		unsigned char c = (unsigned char)buf[i];
+
+		if (c > ' ' && c < 0x7f && c != '\\') {
+			out_char(o, buf[i]);
+			continue;
+		}
+		kgo_out_str(o, "\\x");
+		out_char(o, hex[c >> 4]);
+		out_char(o, hex[c & 15]);
+	}
+	if (i == sizeof(buf))
+		kgo_out_str(o, "...");
+}
+
 static void out_header(struct kgo_out *o)
 {
 	first_cell(o, 8, "goid");
@@ -168,7 +246,9 @@ static void out_header(struct kgo_out *o)
 	cell(o, 8, "parent");
 	cell(o, -24, "start");
 	cell(o, -40, "created_by");
-	kgo_out_str(o, "  stack\n");
+	kgo_out_str(o, "  ");
+	first_cell(o, 12, "stack");
+	kgo_out_str(o, "  labels\n");
 }
 
 /**
@@ -183,12 +263,33 @@ bool kgo_is_blocked(const struct kgo_m *m)
 	return !port_load(&m->d.in_sched) && port_load(&m->d.p) == KGO_NONE;
 }
 
+/* Bytes in use, as far as known, and size. */
+static void cell_stack(struct kgo_out *o, const struct kgo_gdesc *d, bool runs)
+{
+	u64 sp = port_load(&d->sp);
+	char both[48], buf[24], *at = both, *from;
+
+	if (!d->stack_lo) {
+		cell(o, -12, "-");
+		return;
+	}
+	from = runs || sp < d->stack_lo || sp > d->stack_hi ? "-" :
+	       num(buf, d->stack_hi - sp);
+	while (*from)
+		*at++ = *from++;
+	*at++ = '/';
+	from = num(buf, d->stack_hi - d->stack_lo);
+	while (*from)
+		*at++ = *from++;
+	*at = 0;
+	cell(o, -12, both);
+}
+
 static void out_row(struct kgo_out *o, const struct kgo_gdesc *d, u64 now)
 {
 	const struct kgo_site *site = (const struct kgo_site *)port_load(&d->site);
 	u32 state = port_load(&d->state) & ~KGO_G_SCAN;
 	u64 since = port_load(&d->wait_since);
-	u64 sp = port_load(&d->sp);
 	u32 m = port_load(&d->m);
 	bool runs = state == KGO_G_RUNNING && m < kgo_rt.nr_ms;
 	const char *name, *reason = "-";
@@ -214,13 +315,30 @@ static void out_row(struct kgo_out *o, const struct kgo_gdesc *d, u64 now)
 	cell_num(o, 8, d->parent);
 	cell(o, -24, site ? name_or(site->start, "-") : "-");
 	cell_site(o, -40, site);
-	if (!d->stack_lo) {
-		cell(o, 0, "-");
-	} else {
-		cell(o, 0, runs || sp < d->stack_lo || sp > d->stack_hi ? "-" :
-		     num(buf, d->stack_hi - sp));
-		out_char(o, '/');
-		kgo_out_num(o, d->stack_hi - d->stack_lo);
+	cell_stack(o, d, runs);
+	kgo_out_str(o, "  ");
+	out_labels(o, d);
+	out_char(o, '\n');
+}
+
+/* A line below the table, once there are objects with finalizers. */
+static void out_finalizers(struct kgo_out *o)
+{
+	struct kgo_finalizer_stats s;
+
+	if (!kgo_finalizer_stats(&s))
+		return;
+	kgo_out_str(o, "finalizers: ");
+	kgo_out_num(o, s.queued);
+	kgo_out_str(o, " queued, ");
+	kgo_out_num(o, s.done);
+	kgo_out_str(o, " done");
+	if (s.running) {
+		kgo_out_str(o, ", ");
+		kgo_out_str(o, s.running);
+		kgo_out_str(o, " running for ");
+		kgo_out_num(o, s.running_ns / 1000000);
+		kgo_out_str(o, " ms");
 	}
 	out_char(o, '\n');
 }
@@ -242,6 +360,7 @@ void kgo_dump(int fd)
 		if (state != KGO_G_IDLE && state != KGO_G_DEAD)
 			out_row(&o, d, now);
 	}
+	out_finalizers(&o);
 	kgo_out_flush(&o);
 }
 

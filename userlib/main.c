@@ -280,14 +280,18 @@ int kgo_main(int (*fn)(void *arg), void *arg)
 		return ret;
 	kgo_rt.main_goid = g->d.goid;
 	port_m_of(m)->stack_top = __builtin_frame_address(0);
-	kgo_start(NULL, g);
+	/* On this very thread, which it can keep: kgo_lock_os_thread(). */
+	kgo_m_main_first(m, g);
 	/*
 	 * It comes back when this is one thread too many.  But this one must
 	 * not end before exit(), and one that only waits for that, no M any
 	 * more, would look like one that can still wake a goroutine.
 	 */
-	for (;;)
+	for (;;) {
+		if (m->retires)
+			kgo_m_rest(m);
 		kgo_m_main(m);
+	}
 }
 
 static void run_body(void *arg)

@@ -99,7 +99,7 @@ KGO_ABI_FIELD(kgo_mdesc, blocks, 16, 8);
 KGO_ABI_FIELD(kgo_mdesc, handoffs, 24, 8);
 KGO_ABI_FIELD(kgo_mdesc, pad, 32, 32);
 
-KGO_ABI_SIZE(kgo_gdesc, 80);
+KGO_ABI_SIZE(kgo_gdesc, 88);
 KGO_ABI_FIELD(kgo_gdesc, goid, 0, 8);
 KGO_ABI_FIELD(kgo_gdesc, parent, 8, 8);
 KGO_ABI_FIELD(kgo_gdesc, state, 16, 4);
@@ -113,6 +113,11 @@ KGO_ABI_FIELD(kgo_gdesc, fn, 48, 8);
 KGO_ABI_FIELD(kgo_gdesc, stack_lo, 56, 8);
 KGO_ABI_FIELD(kgo_gdesc, stack_hi, 64, 8);
 KGO_ABI_FIELD(kgo_gdesc, sp, 72, 8);
+KGO_ABI_FIELD(kgo_gdesc, ext, 80, 8);
+
+KGO_ABI_SIZE(kgo_gext, 16);
+KGO_ABI_FIELD(kgo_gext, labels, 0, 8);
+KGO_ABI_FIELD(kgo_gext, changes, 8, 8);
 
 KGO_ABI_SIZE(kgo_site, 32);
 KGO_ABI_FIELD(kgo_site, func, 0, 8);

@@ -458,3 +458,14 @@ size_t kgo_chan_cap(const struct kgo_chan *c)
 {
 	return c ? c->cap : 0;
 }
+
+/**
+ * kgo_chan_elem_size() - Size of a channel's elements
+ * @c: the channel
+ *
+ * CONTEXT: any.
+ */
+size_t kgo_chan_elem_size(const struct kgo_chan *c)
+{
+	return c->elem_size;
+}

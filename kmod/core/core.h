@@ -99,6 +99,21 @@ bool kgo_group_has(const struct kgo_group *group, struct kgo_g *g);
 void kgo_group_join(struct kgo_group *group, struct kgo_g *g);
 void kgo_group_quit(struct kgo_g *g);
 
+/* finalizer.c */
+void kgo_finalizer_init(void);
+void kgo_finalizer_stop(void);
+
+/* label.c */
+void kgo_labels_inherit(struct kgo_gx *x, struct kgo_gx *from);
+void kgo_labels_end(struct kgo_gx *x);
+
+/* local.c */
+void kgo_locals_destroy(void);
+void kgo_locals_end(struct kgo_gx *x);
+
+/* supervisor.c */
+void kgo_sup_destroy(void);
+
 /* quiesce.c */
 void kgo_quiesce_init(void);
 void kgo_quiesce_wake(void);
@@ -135,6 +150,8 @@ struct kgo_g *kgo_globq_get(struct kgo_p *p, bool one);
 
 /* sched.c */
 void kgo_m_main(struct kgo_m *m);
+void kgo_m_main_first(struct kgo_m *m, struct kgo_g *g);
+void kgo_m_rest(struct kgo_m *m);
 void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
 void __noreturn kgo_g_end(void);
@@ -191,6 +208,7 @@ int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* chan.c */
 size_t kgo_chan_size(const struct kgo_chan *c);
+size_t kgo_chan_elem_size(const struct kgo_chan *c);
 struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);
 bool kgo_chan_drain(struct kgo_chan *c);
 

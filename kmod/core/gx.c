@@ -39,13 +39,15 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
 {
 	struct kgo_gx *x;
 
-	if (!task && !from->group && !from->bubble)
+	if (!task && !from->group && !from->bubble && !from->labels)
 		return 0;
 	x = kgo_gx(g);
 	if (!x)
 		return -ENOMEM;
 	if (task)
 		x->task = *task;
+	if (from)
+		kgo_labels_inherit(x, from);
 	if (from && from->group)
 		kgo_group_join(from->group, g);
 	if (from && from->bubble)
@@ -65,6 +67,8 @@ void kgo_gx_end(struct kgo_g *g)
 {
 	struct kgo_gx *x = g->x;
 
+	kgo_locals_end(x);
+	kgo_labels_end(x);
 	kgo_group_quit(g);
 	kgo_task_end(x);
 	if (x->bubble)

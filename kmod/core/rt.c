@@ -45,6 +45,7 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base)
 	kgo_group_init();
 	kgo_quiesce_init();
 	kgo_ctx_init();
+	kgo_finalizer_init();
 
 	/*
 	 * Strides that are coprime to the number of Ps visit each P once, in
@@ -83,6 +84,8 @@ void kgo_rt_destroy(void)
 		port_free(kgo_p_at(i)->timers.heap);
 		kgo_p_at(i)->timers.heap = NULL;
 	}
+	kgo_locals_destroy();
+	kgo_sup_destroy();
 	kgo_rt.r = NULL;
 }
 
@@ -102,6 +105,9 @@ void kgo_m_init(struct kgo_m *m, u32 index)
 	m->naps = 0;
 	m->seen_ticks = 0;
 	m->post = KGO_POST_NONE;
+	m->lock_binds = false;
+	m->retires = false;
+	m->locks = 0;
 	m->curg = NULL;
 	m->prev = NULL;
 	m->wait_on = NULL;

@@ -434,6 +434,11 @@ static void settle(struct kgo_m *m)
 		break;
 	case KGO_POST_EXIT:
 		g->bound = NULL;
+		if (unlikely(m->locks)) {
+			m->locks = 0;
+			m->lock_binds = false;
+			m->retires = true;
+		}
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_DEAD);
 		p = kgo_m_p(m);
 		if (unlikely(g->d.flags & KGO_GF_SYSTEM))
@@ -515,31 +520,96 @@ static void execute(struct kgo_m *m, struct kgo_g *g)
 	settle(m);
 }
 
+/*
+ * The goroutine that has ended here had locked its thread, and may have left
+ * it as nobody else can use it: the thread ends.  Another one must be there to
+ * find what is queued on its P; until one can be started this one waits, with
+ * nothing in its hands.
+ */
+static void retire(struct kgo_m *m)
+{
+	bool spare;
+
+	do {
+		spare = kgo_ensure_spare(m);
+		if (kgo_m_p(m))
+			port_enter(m, KGO_ENTER_RELEASE, 0, 0, 0);
+	} while (!spare && port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0,
+				      port_now() + RETRY_NS) == -ETIME);
+}
+
+static void want_p(struct kgo_m *m)
+{
+	while (unlikely(!kgo_m_has_p(m)))
+		port_enter(m, KGO_ENTER_PARK_WANT, 0, 0, 0);
+}
+
+static void run_all(struct kgo_m *m)
+{
+	struct kgo_g *g;
+
+	while ((g = find_runnable(m))) {
+		kgo_ensure_spare(m);
+		/* That may have cost us the P. */
+		want_p(m);
+		execute(m, g);
+		if (unlikely(m->retires)) {
+			retire(m);
+			break;
+		}
+	}
+	port_barrier();
+	port_store(&m->d.in_sched, 0);
+}
+
 /**
  * kgo_m_main() - Run goroutines
  * @m: the calling thread's M, fresh from kgo_m_init(), without a P
  *
  * CONTEXT: a thread's own stack.  Returns, without a P, when there have been
- * more spare Ms than needed for some seconds and this is one of them, or when
- * the port shuts down.
+ * more spare Ms than needed for some seconds and this is one of them, when a
+ * goroutine ended that had locked the thread, or when the port shuts down.
  */
 void kgo_m_main(struct kgo_m *m)
 {
-	struct kgo_g *g;
-
 	port_store(&m->d.in_sched, 1);
 	port_barrier();
 	if (port_load(&kgo_rt.nr_starting))
 		port_store(&kgo_rt.nr_starting, 0);
-	while ((g = find_runnable(m))) {
-		kgo_ensure_spare(m);
-		/* That may have cost us the P. */
-		while (unlikely(!kgo_m_has_p(m)))
-			port_enter(m, KGO_ENTER_PARK_WANT, 0, 0, 0);
-		execute(m, g);
-	}
+	run_all(m);
+}
+
+/**
+ * kgo_m_main_first() - kgo_m_main() that begins with a certain goroutine
+ * @m: as for kgo_m_main()
+ * @g: from kgo_g_new(); no other thread gets it before this one ran it
+ *
+ * CONTEXT: as kgo_m_main().
+ */
+void kgo_m_main_first(struct kgo_m *m, struct kgo_g *g)
+{
+	port_store(&m->d.in_sched, 1);
 	port_barrier();
-	port_store(&m->d.in_sched, 0);
+	want_p(m);
+	kgo_g_set_state(g, port_load(&g->d.state), KGO_G_RUNNABLE);
+	m->next = g;
+	run_all(m);
+}
+
+/**
+ * kgo_m_rest() - Run nothing any more, and do not end
+ * @m: the calling thread's M, back from kgo_m_main() with m->retires
+ *
+ * For the one thread of a process that must not end before it.
+ * CONTEXT: a thread's own stack.  Does not return.
+ */
+void kgo_m_rest(struct kgo_m *m)
+{
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	for (;;)
+		if (port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, 0) == -EDEADLK)
+			kgo_all_asleep();
 }
 
 /**
@@ -554,8 +624,7 @@ void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g)
 	port_store(&m->d.in_sched, 1);
 	port_barrier();
 	kgo_ensure_spare(m);
-	while (!kgo_m_has_p(m))
-		port_enter(m, KGO_ENTER_PARK_WANT, 0, 0, 0);
+	want_p(m);
 	g->bound = m;
 	port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
 	kgo_g_set_state(g, port_load(&g->d.state), KGO_G_RUNNABLE);

@@ -24,6 +24,8 @@
 struct kgo_alarm;
 struct kgo_bubble;
 struct kgo_group;
+struct kgo_labels;
+struct kgo_local;
 
 /*
  * struct kgo_task - Whom the end of a goroutine concerns; see task.c
@@ -43,10 +45,15 @@ struct kgo_task {
  * goroutines have nothing in it.
  */
 struct kgo_gx {
+	struct kgo_gext	e;		/* first: what the tables show */
 	struct kgo_task	task;		/* G: or all zero */
 	struct kgo_bubble *bubble;	/* G: or NULL */
 	bool		inside;		/* G: see kgo_bubble_inside() */
 	bool		durable;	/* G: waits for its bubble, and is counted so */
+	struct kgo_labels *labels;	/* inherited; see label.c */
+	struct kgo_local *locals;	/* by key, or NULL; see local.c */
+	u32		nr_locals;
+	u32		local_rounds;
 	struct kgo_group *group;	/* inherited; Q: the lock in group.c */
 };
 
@@ -54,10 +61,15 @@ struct kgo_gx {
  * struct kgo_g - A goroutine.  Index 0 is never used.
  */
 struct kgo_g {
-	struct kgo_gdesc d;
+	union {
+		struct kgo_gdesc d;
+		struct {
+			u64	d_words[sizeof(struct kgo_gdesc) / 8 - 1];
+			struct kgo_gx *x;	/* G: d.ext; see kgo_gx() */
+		};
+	};
 	u32		index;		/* C */
 	u32		next;		/* G: link in the one queue or free list it is in */
-	struct kgo_gx	*x;		/* G: or NULL; see kgo_gx() */
 	union {
 		void	*arg;		/* G: until it starts */
 		struct kgo_frame *frames; /* G: from then on, see defer.c */
@@ -153,6 +165,9 @@ struct kgo_m {
 	bool		keeper;		/* M: its deadline is r->keeper_when */
 	bool		fresh;		/* M: no goroutine yet since it was parked */
 	u8		post;		/* M: enum kgo_post */
+	bool		lock_binds;	/* M: curg is bound by its locks only */
+	bool		retires;	/* M: a goroutine that locked it has ended */
+	u32		locks;		/* M: by its goroutine, see thread.c */
 	u32		naps;		/* M: so many in a row */
 	u32		seen_ticks;	/* M: sum of all schedticks at the last nap */
 	struct kgo_g	*curg;		/* M */
@@ -166,6 +181,8 @@ struct kgo_m {
 };
 
 static_assert(sizeof(struct kgo_g) == KGO_G_STRIDE, "G stride");
+static_assert(offsetof(struct kgo_g, x) == offsetof(struct kgo_gdesc, ext) &&
+	      offsetof(struct kgo_gx, e) == 0, "the extension is in the table");
 static_assert(sizeof(struct kgo_p) <= KGO_P_STRIDE, "P stride");
 static_assert(sizeof(struct kgo_m) <= KGO_M_STRIDE, "M stride");
 

@@ -599,12 +599,12 @@ static void derive(void *arg UNUSED)
 	int i;
 
 	for (i = 0; i < 50; i++) {
+		int parent = kgo_ctx_err(shared);
 		struct kgo_ctx *c = i % 2 ? kgo_ctx_with_cancel(shared) :
 				    kgo_ctx_with_timeout(shared, i * 1000);
 		struct kgo_ctx *cc = kgo_ctx_with_cancel(c);
-		int parent = kgo_ctx_err(shared);
 
-		/* Not later than its parent. */
+		/* Nobody is born alive to a parent that was cancelled. */
 		if (parent && !kgo_ctx_err(c))
 			ADD(bad, 1);
 		kgo_ctx_cancel(c, 0);

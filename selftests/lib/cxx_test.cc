@@ -109,8 +109,7 @@ static int start(void *)
 		if (kgo_go(thrower, &wg))
 			return 1;
 	kgo_wg_wait(&wg);
-	std::printf("%s 3 cxx.exceptions
-", caught == 50 ? "ok" : "not ok");
+	std::printf("%s 3 cxx.exceptions\n", caught == 50 ? "ok" : "not ok");
 	return !(scopes() && all && caught == 50);
 }
 

@@ -265,6 +265,14 @@ void semaphore_main(void *unused);
 void deadlock_main(void *unused);
 void deadlock_told(void);
 
+/* thread.c */
+void lockthread_main(void *unused);
+
+/* lifecycle.c */
+void finalizer_main(void *unused);
+void labels_main(void *unused);
+void supervisor_main(void *unused);
+
 /* scenarios.c, csp.c, panic.c: programs, and what they may use beside the core */
 extern const struct scenario scenarios[];
 void csp_main(void *unused);

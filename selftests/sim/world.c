@@ -941,8 +941,7 @@ static void main_thread(void *unused)
 	} while (ret == -ENOMEM);
 	if (ret)
 		sim_fail("main gets no goroutine: %d", ret);
-	kgo_start(NULL, g);
-	kgo_m_main(m);
+	kgo_m_main_first(m, g);
 	detach(m);
 }
 

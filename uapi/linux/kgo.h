@@ -435,6 +435,7 @@ enum kgo_wait_reason {
  * @stack_lo: lowest usable address of its stack, 0 if it has none
  * @stack_hi: first address past its stack
  * @sp: stack pointer while it does not run
+ * @ext: address of the &struct kgo_gext of a goroutine that has one, or 0
  *
  * Written by the runtime only.
  */
@@ -452,6 +453,21 @@ struct kgo_gdesc {
 	__u64 stack_lo;
 	__u64 stack_hi;
 	__u64 sp;
+	__u64 ext;
+};
+
+/**
+ * struct kgo_gext - What only some goroutines have
+ * @labels: address of their labels, a string "key=value,key=value", or 0
+ * @changes: grows when @labels has changed, before the old string goes away:
+ *	what was read between two looks at the same number was that string
+ *
+ * In the program's memory; read by the kernel when a table is read, bounded
+ * and fault-tolerant.
+ */
+struct kgo_gext {
+	__u64 labels;
+	__u64 changes;
 };
 
 /** define KGO_GF_SYSTEM - Goroutine of the runtime itself, not of the program */

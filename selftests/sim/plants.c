@@ -27,9 +27,14 @@ const char *const plant_names[] = {
 	"sema-hint", NULL
 };
 
-/* Where each shows soonest. */
+/*
+ * Where each shows soonest.  A wake-up for what an M has queued is hardly ever
+ * lost for good: the exchange of runnext is a full barrier of its own, who
+ * parks looks at runnext too, and the M itself looks at its queue again.  For
+ * the global queue of a thread that is no M there is the barrier alone.
+ */
 static const char *const shows_in[] = {
-	NULL, "spawn", "spawn", "spawn", "block", "yield", "yield", "close",
+	NULL, "outside", "spawn", "hog", "block", "yield", "yield", "close",
 	"sleep", "mutex"
 };
 

@@ -303,14 +303,23 @@ static u32 list_len(struct kgo_list *head)
 	return n;
 }
 
-/* Is an M asleep in the scheduler, perhaps with a goroutine in its hands? */
+/*
+ * Is an M asleep in the scheduler, perhaps with a goroutine in its hands?  So
+ * is one that has lost its P in there, or never had one, and wants another.
+ */
 static bool somebody_holds_one(void)
 {
 	u32 i;
 
-	for (i = 0; i < SIM_MAX_THREADS; i++)
-		if (S.t[i].state == T_ASLEEP && S.t[i].m && !S.t[i].m->curg)
+	for (i = 0; i < SIM_MAX_THREADS; i++) {
+		struct sim_thread *t = &S.t[i];
+
+		if (!t->m || t->m->curg)
+			continue;
+		if (t->state == T_ASLEEP ||
+		    (t->state == T_PARKED && t->am.mode == ARB_WANT))
 			return true;
+	}
 	return false;
 }
 

@@ -425,6 +425,7 @@ int kgo_kernel_init(void)
 		.nr_ps = min(num_online_cpus(), kgo_max_ps),
 		.nr_ms = clamp(kgo_kthreads_max, 2U, KGO_BOUND_KTHREADS),
 		.nr_gs = KGO_KERNEL_GS,
+		.preempts = true,
 	};
 	struct kgo_runtime *rt;
 	int ret;

@@ -118,6 +118,7 @@ static void *m_thread(void *arg)
 		unreserve_m();
 		return NULL;
 	}
+	kgo_preempt_thread();
 	snprintf(name, sizeof(name), "kgo-m%u", m->index);
 	pthread_setname_np(pthread_self(), name);
 	kgo_m_main(m);

@@ -27,11 +27,6 @@
  */
 #include "arb.h"
 
-static struct kgo_pdesc *arb_pdesc(struct arb *arb, u32 p)
-{
-	return (struct kgo_pdesc *)(arb->pdesc + (size_t)p * KGO_P_STRIDE);
-}
-
 static u64 arb_next_word(u64 old, u32 state, u32 m)
 {
 	return (((old >> 32) + 1) << 32) | (u64)(m << 2) | state;

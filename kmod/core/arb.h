@@ -84,6 +84,11 @@ static inline u32 arb_word_state(u64 word)
 	return word & 3;
 }
 
+static inline struct kgo_pdesc *arb_pdesc(struct arb *arb, u32 p)
+{
+	return (struct kgo_pdesc *)(arb->pdesc + (size_t)p * KGO_P_STRIDE);
+}
+
 /* The M of a RUNNING or BLOCKED word. */
 static inline u32 arb_word_m(u64 word)
 {
@@ -107,6 +112,21 @@ void arb_unpark(struct arb *arb, struct arb_m *am);
 void arb_leave(struct arb *arb, struct arb_m *am);
 
 bool arb_p_has_work(struct arb *arb, u32 p);
+
+/*
+ * struct arb_slice - What slice.c saw of a P; whoever looks there owns it.
+ * All-zero is nothing.
+ */
+struct arb_slice {
+	u64			word;
+	u64			since;
+	u32			tick;
+};
+
+/* slice.c */
+#define ARB_SLICE_NS		10000000ULL
+bool arb_slice_is_over(struct arb *arb, u32 p, struct arb_slice *s, u64 now);
+bool arb_can_give_way(struct arb *arb);
 
 /**
  * arb_port_grant() - A parked M was granted a P: wake its thread

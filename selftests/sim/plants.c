@@ -18,13 +18,14 @@ enum plant {
 	PLANT_SKIPPED_CLOSE,	/* close forgets a waiter */
 	PLANT_LOST_KEEPER,	/* nobody watches timers */
 	PLANT_SEMA_HINT,	/* a semaphore's hint of waiters is stale */
+	PLANT_PREEMPT_INSIDE,	/* kgo_preempt() stops what is in the runtime */
 	NR_PLANTS
 };
 
 const char *const plant_names[] = {
 	"none", "lost-wake", "lost-wake-park", "no-retry", "two-owners",
 	"stolen-runnext", "double-run", "skipped-close", "lost-keeper",
-	"sema-hint", NULL
+	"sema-hint", "preempt-inside", NULL
 };
 
 /*
@@ -35,7 +36,7 @@ const char *const plant_names[] = {
  */
 static const char *const shows_in[] = {
 	NULL, "outside", "spawn", "hog", "block", "yield", "yield", "close",
-	"sleep", "mutex"
+	"sleep", "mutex", "pingpong"
 };
 
 u32 plant_find(const char *name)
@@ -92,6 +93,9 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val)
 	case PLANT_LOST_KEEPER:
 		*val = 1;
 		return addr == &r->keeper_when;
+	case PLANT_PREEMPT_INSIDE:
+		return !strcmp(func, "kgo_preempt") && S.cur->m &&
+		       addr == &S.cur->m->d.in_sched;
 	case PLANT_SEMA_HINT:
 		return !strcmp(func, "kgo_sema_release") && sim_chance(0x1000);
 	}

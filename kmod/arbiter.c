@@ -171,6 +171,8 @@ int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
 	if (th) {
 		th->lost = false;
 		kgo_thread_publish(th);
+		kgo_preempt_watch(th, get_cpu());
+		put_cpu();
 	}
 	return ret;
 }

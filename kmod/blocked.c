@@ -92,14 +92,14 @@ static void kgo_sched_in(struct preempt_notifier *notifier, int cpu)
 		return;
 	}
 	if (!th->blocked)
-		return;
+		goto watch;
 	WRITE_ONCE(th->blocked, false);
 	/*
 	 * One that lost its P in an earlier sleep may find it idle by now.  One
 	 * that gave it up by ENTER has no use for it.
 	 */
 	if (!th->owned && !th->lost)
-		return;
+		goto watch;
 	arb_unblock(&th->rt->arb, &th->am);
 	kgo_thread_publish(th);
 	th->lost = th->am.p == KGO_NONE;
@@ -108,7 +108,10 @@ static void kgo_sched_in(struct preempt_notifier *notifier, int cpu)
 		WRITE_ONCE(th->md->handoffs, th->handoffs);
 	}
 	th->owned = false;
+	th->astray = false;
 	trace_kgo_unblock(th->rt->id, th->am.index, th->am.p);
+watch:
+	kgo_preempt_watch(th, cpu);
 }
 
 struct preempt_ops kgo_preempt_ops __read_mostly = {

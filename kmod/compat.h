@@ -10,6 +10,7 @@
 #define KGO_COMPAT_H
 
 #include <linux/export.h>
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/version.h>
@@ -34,6 +35,19 @@ static inline bool kgo_task_sleeps(struct task_struct *task)
 	return !task_is_runnable(task);
 #else
 	return !READ_ONCE(task->on_rq);
+#endif
+}
+
+static inline void
+kgo_hrtimer_setup(struct hrtimer *timer,
+		  enum hrtimer_restart (*fn)(struct hrtimer *timer),
+		  clockid_t clock, enum hrtimer_mode mode)
+{
+#if KGO_KERNEL_SINCE(6, 13)
+	hrtimer_setup(timer, fn, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
 #endif
 }
 

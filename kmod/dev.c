@@ -25,6 +25,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/signal.h>
 #include <linux/uaccess.h>
 
 #include "runtime.h"
@@ -120,6 +121,15 @@ static int kgo_setup_counts(struct kgo_setup *s)
 	return 0;
 }
 
+static bool kgo_preempt_signal_is_valid(const struct kgo_setup *s)
+{
+	if (!s->preempt_signal)
+		return true;
+	return s->features & KGO_FEAT_PREEMPT &&
+	       valid_signal(s->preempt_signal) &&
+	       s->preempt_signal != SIGKILL && s->preempt_signal != SIGSTOP;
+}
+
 static int kgo_ioctl_setup(struct file *file, void __user *arg)
 {
 	struct kgo_runtime_args args = { .user = true };
@@ -136,10 +146,12 @@ static int kgo_ioctl_setup(struct file *file, void __user *arg)
 	ret = kgo_copy_in(&s, sizeof(s), KGO_SETUP_SIZE_V1, arg);
 	if (ret)
 		return ret;
-	if (s.flags || s.reserved)
+	if (s.flags)
 		return -EINVAL;
 	if (s.features & ~KGO_FEATURES)
 		return -EOPNOTSUPP;
+	if (!kgo_preempt_signal_is_valid(&s))
+		return -EINVAL;
 	ret = kgo_setup_counts(&s);
 	if (ret)
 		return ret;
@@ -148,8 +160,9 @@ static int kgo_ioctl_setup(struct file *file, void __user *arg)
 	args.nr_ms = s.nr_ms;
 	args.nr_gs = s.nr_gs;
 	/* What changes the answers of a call is for those who know it. */
-	args.features = KGO_FEATURES & ~KGO_FEAT_DEADLOCK;
+	args.features = KGO_FEATURES & ~KGO_FEAT_ASKED;
 	args.features |= s.features;
+	args.preempt_signal = s.preempt_signal;
 	rt = kgo_runtime_create(&args);
 	if (IS_ERR(rt))
 		return PTR_ERR(rt);

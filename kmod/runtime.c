@@ -98,6 +98,8 @@ struct kgo_runtime *kgo_runtime_create(const struct kgo_runtime_args *args)
 	rt->nr_ps = args->nr_ps;
 	rt->nr_ms = args->nr_ms;
 	rt->nr_gs = args->nr_gs;
+	rt->preempts = args->features & KGO_FEAT_PREEMPT;
+	rt->preempt_signal = args->preempt_signal;
 	if (args->user) {
 		rt->mm = current->mm;
 		mmgrab(rt->mm);

@@ -29,6 +29,7 @@
 #ifndef KGO_RUNTIME_H
 #define KGO_RUNTIME_H
 
+#include <linux/hrtimer.h>
 #include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -51,7 +52,11 @@ extern unsigned int kgo_max_gs;
 #define KGO_DEFAULT_GS	(1024U * 1024)
 
 /* Features of this module. */
-#define KGO_FEATURES	(KGO_FEAT_BLOCK | KGO_FEAT_TABLES | KGO_FEAT_DEADLOCK)
+#define KGO_FEATURES	(KGO_FEAT_BLOCK | KGO_FEAT_TABLES | KGO_FEAT_DEADLOCK | \
+			 (IS_ENABLED(CONFIG_PREEMPT_RT) ? 0 : KGO_FEAT_PREEMPT))
+
+/* Those that a runtime has only if it asks for them. */
+#define KGO_FEAT_ASKED	(KGO_FEAT_DEADLOCK | KGO_FEAT_PREEMPT)
 
 /* Where works of all objects run; flushed before the module goes. */
 extern struct workqueue_struct *kgo_wq;
@@ -75,6 +80,8 @@ struct kgo_runtime {
 	u32			nr_ps;		/* C */
 	u32			nr_ms;		/* C: bound */
 	u32			nr_gs;		/* C: bound */
+	bool			preempts;	/* C: KGO_FEAT_PREEMPT was asked for */
+	u32			preempt_signal;	/* C: or 0 */
 
 	struct arb		arb;		/* A */
 	struct kgo_region	region[KGO_NR_REGIONS]; /* A */
@@ -119,6 +126,11 @@ struct kgo_thread {
 	u64			blocks;		/* M */
 	u64			handoffs;	/* M */
 
+	struct hrtimer		tick;		/* M: started by; see preempt.c */
+	int			tick_cpu;	/* see preempt.c */
+	struct arb_slice	slice;		/* tick */
+	bool			astray;		/* tick, or M: computes without a P */
+
 	struct work_struct	bury;
 	struct rcu_head		rcu;
 };
@@ -130,6 +142,8 @@ struct kgo_thread {
  * @nr_ms: bound of attached threads
  * @nr_gs: size of the G table
  * @features: those of it
+ * @preempt_signal: its threads are also told by this signal that their
+ *	goroutine has had its turn, or 0
  */
 struct kgo_runtime_args {
 	bool	user;
@@ -137,6 +151,7 @@ struct kgo_runtime_args {
 	u32	nr_ms;
 	u32	nr_gs;
 	u64	features;
+	u32	preempt_signal;
 };
 
 static inline struct kgo_runtime *kgo_arb_runtime(struct arb *arb)
@@ -180,6 +195,25 @@ void kgo_threads_drain(void);
 /* blocked.c */
 extern struct preempt_ops kgo_preempt_ops;
 void kgo_thread_irq_work(struct irq_work *irq_work);
+
+/* preempt.c */
+void kgo_preempt_init(struct kgo_thread *th);
+void kgo_preempt_move(struct kgo_thread *th, int cpu);
+void kgo_preempt_stop(struct kgo_thread *th);
+
+/**
+ * kgo_preempt_watch() - See that the goroutine is looked at from time to time
+ * @th: the calling thread's
+ * @cpu: where it is
+ *
+ * CONTEXT: preemption off, no run queue lock.
+ */
+static inline void kgo_preempt_watch(struct kgo_thread *th, int cpu)
+{
+	if (th->rt->preempts && READ_ONCE(th->tick_cpu) != cpu &&
+	    (th->am.p != KGO_NONE || th->lost))
+		kgo_preempt_move(th, cpu);
+}
 
 /* arbiter.c */
 int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,

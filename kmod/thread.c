@@ -34,6 +34,7 @@ static void kgo_thread_bury(struct kgo_thread *th)
 	bool pinned;
 
 	irq_work_sync(&th->irq_work);
+	kgo_preempt_stop(th);
 
 	mutex_lock(&rt->lock);
 	trace_kgo_detach(rt->id, th->am.index, th->tid);
@@ -176,6 +177,7 @@ int kgo_thread_attach(struct kgo_runtime *rt, struct kgo_thread **thread)
 	arb_m_init(&th->am, index);
 	th->irq_work = IRQ_WORK_INIT_HARD(kgo_thread_irq_work);
 	INIT_WORK(&th->bury, kgo_thread_bury_work);
+	kgo_preempt_init(th);
 	preempt_notifier_init(&th->notifier, &kgo_preempt_ops);
 
 	WRITE_ONCE(th->md->in_sched, 0);

@@ -86,6 +86,12 @@ DEFINE_EVENT(kgo_p, kgo_grant,
 	     TP_ARGS(rt, m, p)
 );
 
+/* The thread is sent the signal: its goroutine has had its turn on p. */
+DEFINE_EVENT(kgo_p, kgo_preempt,
+	     TP_PROTO(u64 rt, u32 m, u32 p),
+	     TP_ARGS(rt, m, p)
+);
+
 TRACE_EVENT(kgo_park,
 	    TP_PROTO(u64 rt, u32 m, u32 op),
 	    TP_ARGS(rt, m, op),

@@ -85,6 +85,10 @@ static int device_open(u32 nr_ps, struct kgo_regions *reg, const char **why)
 	ret = -EPROTONOSUPPORT;
 	if (query.abi_version < KGO_ABI_VERSION)
 		goto close;
+	if (query.features & KGO_FEAT_PREEMPT) {
+		setup.features |= KGO_FEAT_PREEMPT;
+		setup.preempt_signal = (u32)kgo_preempt_signal();
+	}
 	*why = "KGO_IOC_SETUP";
 	setup.features |= query.features & KGO_FEAT_DEADLOCK;
 	/* KGO_PROCS may ask for more than the module gives. */

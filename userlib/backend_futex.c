@@ -383,6 +383,32 @@ unlock:
 	return took;
 }
 
+/**
+ * kgo_futex_preempt() - Tell a thread that it is the turn of others
+ * @p: index of the P
+ * @index: the M that owned it when the caller looked
+ *
+ * CONTEXT: the monitor, no lock held.
+ * Return: true if the thread might not hear of it by itself: it is outside the
+ * runtime.
+ */
+bool kgo_futex_preempt(u32 p, u32 index)
+{
+	struct futex_m *fm = &kgo_futex.m[index];
+	struct kgo_m *m = kgo_m_at(index);
+	bool outside = false;
+
+	/* So that it is no M by another thread meanwhile. */
+	port_lock(&fm->lock);
+	if (fm->am.p == p && !fm->taken) {
+		port_cas(&m->d.p, p, p | KGO_P_PREEMPT);
+		outside = !port_load(&m->d.in_sched) &&
+			  port_load(&m->d.p) == (p | KGO_P_PREEMPT);
+	}
+	port_unlock(&fm->lock);
+	return outside;
+}
+
 const struct kgo_backend_ops kgo_backend_futex = {
 	.name = "futex",
 	.id = KGO_BACKEND_FUTEX,

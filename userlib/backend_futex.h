@@ -33,6 +33,7 @@ struct futex_rt {
 extern struct futex_rt kgo_futex;
 
 bool kgo_futex_take(u32 p, u32 m);
+bool kgo_futex_preempt(u32 p, u32 m);
 
 /* monitor.c */
 int kgo_monitor_start(void);

@@ -118,6 +118,7 @@ static void *m_thread(void *arg)
 		unreserve_m();
 		return NULL;
 	}
+	kgo_preempt_thread();
 	snprintf(name, sizeof(name), "kgo-m%u", m->index);
 	pthread_setname_np(pthread_self(), name);
 	port_m_of(m)->stack_top = __builtin_frame_address(0);

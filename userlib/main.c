@@ -153,6 +153,9 @@ static int start_locked(void)
 	ret = env_procs(&nr_ps);
 	if (ret)
 		return ret;
+	ret = kgo_preempt_init();
+	if (ret)
+		return ret;
 	ret = open_backend(nr_ps, &reg);
 	if (ret)
 		return ret;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * The monitor thread of the futex back end: finds threads that are blocked in
- * a system call or page fault while they own a P, and takes it from them.
+ * a system call or page fault while they own a P, and takes it from them; and
+ * goroutines that compute for long while others wait, which it preempts
+ * (core/slice.c, preempt.c).
  *
  * It looks like Go's sysmon: every 20 us at first, after a millisecond without
- * success less and less often, down to every 10 ms; and not at all while no P
+ * success less and less often, down to every 5 ms; and not at all while no P
  * is running.  So a blocked call keeps its P for 20 us in a busy program and
  * for 10 ms in a quiet one, where the kernel needs no time at all.
  *
@@ -28,7 +30,7 @@
 #include <unistd.h>
 
 #define DELAY_MIN	20000ULL	/* ns */
-#define DELAY_MAX	10000000ULL
+#define DELAY_MAX	(ARB_SLICE_NS / 2)
 #define PATIENCE	50U		/* looks in vain before it slows down */
 
 /* A blocked P without work is taken after so long: it might get some. */
@@ -39,6 +41,7 @@ struct seen {
 	u64	word;
 	u64	since;
 	u32	schedtick;
+	struct arb_slice slice;
 };
 
 /* An M's stat file, open while the monitor is awake. */
@@ -144,6 +147,23 @@ static bool look(u32 p, u64 now)
 	return is_asleep(m, now - s->since) && kgo_futex_take(p, m);
 }
 
+/* The goroutine on a P has had its turn. */
+static void preempt(u32 p, u32 m)
+{
+	u32 tid = port_load(&kgo_m_at(m)->d.tid);
+
+	if (!kgo_futex_preempt(p, m) || !kgo_preempt_signal() ||
+	    !arb_can_give_way(&kgo_futex.arb))
+		return;
+	/*
+	 * One that sleeps would be woken from its call, and its P is taken as
+	 * blocked anyway.  One that ends meanwhile leaves its number to nobody
+	 * so soon.
+	 */
+	if (!is_asleep(m, 0))
+		kgo_preempt_send(tid);
+}
+
 static bool any_p_runs(void)
 {
 	struct arb *arb = &kgo_futex.arb;
@@ -183,8 +203,13 @@ static void *monitor(void *arg)
 
 		now = port_now();
 		took = false;
-		for (p = 0; p < kgo_futex.arb.nr_ps; p++)
-			took |= look(p, now);
+		for (p = 0; p < kgo_futex.arb.nr_ps; p++) {
+			if (look(p, now))
+				took = true;
+			else if (arb_slice_is_over(&kgo_futex.arb, p,
+						   &seen[p].slice, now))
+				preempt(p, arb_word_m(seen[p].slice.word));
+		}
 		if (took) {
 			delay = DELAY_MIN;
 			vain = 0;

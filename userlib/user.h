@@ -52,6 +52,12 @@ int kgo_overflow_init(void);
 int kgo_altstack_set(struct port_m *pm);
 void kgo_altstack_restore(struct port_m *pm);
 
+/* preempt.c */
+int kgo_preempt_init(void);
+int kgo_preempt_signal(void);
+void kgo_preempt_thread(void);
+void kgo_preempt_send(u32 tid);
+
 /* m.c */
 int kgo_m_attach(struct kgo_m **mp);
 void kgo_m_detach(struct kgo_m *m);

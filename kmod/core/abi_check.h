@@ -37,7 +37,7 @@ KGO_ABI_FIELD(kgo_setup, flags, 4, 4);
 KGO_ABI_FIELD(kgo_setup, nr_ps, 8, 4);
 KGO_ABI_FIELD(kgo_setup, nr_ms, 12, 4);
 KGO_ABI_FIELD(kgo_setup, nr_gs, 16, 4);
-KGO_ABI_FIELD(kgo_setup, reserved, 20, 4);
+KGO_ABI_FIELD(kgo_setup, preempt_signal, 20, 4);
 KGO_ABI_FIELD(kgo_setup, features, 24, 8);
 KGO_ABI_FIELD(kgo_setup, id, 32, 8);
 
@@ -87,7 +87,8 @@ KGO_ABI_FIELD(kgo_pdesc, timer_when, 80, 8);
 KGO_ABI_FIELD(kgo_pdesc, spawned, 88, 8);
 KGO_ABI_FIELD(kgo_pdesc, exited, 96, 8);
 KGO_ABI_FIELD(kgo_pdesc, stolen, 104, 8);
-KGO_ABI_FIELD(kgo_pdesc, pad1, 112, 16);
+KGO_ABI_FIELD(kgo_pdesc, slicetick, 112, 4);
+KGO_ABI_FIELD(kgo_pdesc, pad1, 116, 12);
 KGO_ABI_FIELD(kgo_pdesc, runq, 128, 1024);
 
 KGO_ABI_SIZE(kgo_mdesc, 64);

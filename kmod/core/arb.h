@@ -92,15 +92,15 @@ static inline u32 arb_word_state(u64 word)
 	return word & 3;
 }
 
+static inline struct kgo_pdesc *arb_pdesc(struct arb *arb, u32 p)
+{
+	return (struct kgo_pdesc *)(arb->pdesc + (size_t)p * KGO_P_STRIDE);
+}
+
 /* The M of a RUNNING or BLOCKED word. */
 static inline u32 arb_word_m(u64 word)
 {
 	return (u32)word >> 2;
-}
-
-static inline struct kgo_pdesc *arb_pdesc(struct arb *arb, u32 p)
-{
-	return (struct kgo_pdesc *)(arb->pdesc + (size_t)p * KGO_P_STRIDE);
 }
 
 int arb_init(struct arb *arb, u32 nr_ps, struct kgo_rdesc *r, void *pdesc);
@@ -127,6 +127,21 @@ void arb_list_del(struct arb *arb, struct arb_m *am);
 /* deadlock.c */
 u64 arb_suspect(struct arb *arb);
 bool arb_dead(struct arb *arb, struct arb_m *am, u32 nr_threads);
+
+/*
+ * struct arb_slice - What slice.c saw of a P; whoever looks there owns it.
+ * All-zero is nothing.
+ */
+struct arb_slice {
+	u64			word;
+	u64			since;
+	u32			tick;
+};
+
+/* slice.c */
+#define ARB_SLICE_NS		10000000ULL
+bool arb_slice_is_over(struct arb *arb, u32 p, struct arb_slice *s, u64 now);
+bool arb_can_give_way(struct arb *arb);
 
 /**
  * arb_port_grant() - A parked M was granted a P: wake its thread

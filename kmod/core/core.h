@@ -24,6 +24,12 @@ struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m);
  */
 #define KGO_P_CLAIM	0x80000000U
 
+/*
+ * One test for all of: no P, a claimed one, KGO_P_PREEMPT.  The last one costs
+ * nothing that way as long as it is not set.
+ */
+#define KGO_P_ODD	(KGO_P_CLAIM | KGO_P_PREEMPT)
+
 /* Must be asked after in_sched was set.  KGO_NONE has the bit as well. */
 static inline bool kgo_m_has_p(struct kgo_m *m)
 {
@@ -44,7 +50,7 @@ static inline struct kgo_m *kgo_enter_sched(void)
 		return kgo_enter_sched_slow(m);
 	port_store(&m->d.in_sched, 1);
 	port_barrier();
-	if (unlikely(!kgo_m_has_p(m)))
+	if (unlikely(port_load(&m->d.p) & KGO_P_ODD))
 		m = kgo_enter_sched_slow(m);
 	return m;
 }
@@ -60,7 +66,7 @@ static inline struct kgo_p *kgo_m_p(struct kgo_m *m)
 {
 	u32 p = port_load(&m->d.p);
 
-	return p == KGO_NONE ? NULL : kgo_p_at(p & ~KGO_P_CLAIM);
+	return p == KGO_NONE ? NULL : kgo_p_at(p & ~KGO_P_ODD);
 }
 
 /* The calling goroutine, or NULL. */
@@ -125,6 +131,7 @@ void kgo_gq_push_front(struct kgo_gq *q, struct kgo_g *g);
 struct kgo_g *kgo_gq_pop(struct kgo_gq *q);
 void kgo_batches_put(struct kgo_batches *b, struct kgo_gq *q);
 struct kgo_gq kgo_batches_get(struct kgo_batches *b, bool one);
+bool kgo_batches_remove(struct kgo_batches *b, struct kgo_g *g);
 
 /* g.c */
 void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to);
@@ -147,6 +154,7 @@ struct kgo_g *kgo_runq_steal(struct kgo_p *to, struct kgo_p *from, bool next);
 void kgo_globq_put(struct kgo_g *g);
 void kgo_globq_put_all(struct kgo_gq *q);
 struct kgo_g *kgo_globq_get(struct kgo_p *p, bool one);
+bool kgo_globq_remove(struct kgo_g *g);
 
 /* sched.c */
 void kgo_m_main(struct kgo_m *m);
@@ -203,8 +211,15 @@ static inline void kgo_wait_on(struct kgo_m *m, const void *object)
 /* park.c */
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
 void kgo_ready(struct kgo_g *g);
+void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
 u64 kgo_num_ended(void);
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
+
+/* preempt.c */
+bool kgo_turn_is_over(struct kgo_p *p, bool tick);
+void kgo_slice_ends(struct kgo_m *m, struct kgo_p *p);
+struct kgo_m *kgo_preempt_here(struct kgo_m *m);
+bool kgo_preempt(struct kgo_m *m);
 
 /* chan.c */
 size_t kgo_chan_size(const struct kgo_chan *c);

@@ -12,10 +12,14 @@
  *    +-----------------------------------------+
  *                     kgo_g_end
  *
+ *   RUNNING <--> PREEMPTED   kgo_preempt(), on its own M
+ *
  * A state says who owns the goroutine, its stack included:
  *
  *   RUNNABLE  the one queue that it is in; whoever dequeues it
  *   RUNNING   the M that it is on
+ *   PREEMPTED the M that it is on, which sleeps; and it is in a queue, so that
+ *             whoever dequeues it gives that M a P
  *   WAITING   what it waits for, as named by its reason; exactly one waker may
  *             call kgo_ready(), decided under that thing's lock
  *   DEAD      the free list that it is in

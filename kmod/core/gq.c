@@ -97,3 +97,24 @@ struct kgo_gq kgo_batches_get(struct kgo_batches *b, bool one)
 	port_store(&b->n, b->n - q.n);
 	return q;
 }
+
+/* Take @g out, which was put as a batch of its own.  False: it is not there. */
+bool kgo_batches_remove(struct kgo_batches *b, struct kgo_g *g)
+{
+	u32 before = KGO_NO_G, at = b->head;
+
+	while (at && at != g->index) {
+		before = at;
+		at = port_g(at)->batch_next;
+	}
+	if (!at)
+		return false;
+	if (before)
+		port_g(before)->batch_next = g->batch_next;
+	else
+		b->head = g->batch_next;
+	if (b->tail == at)
+		b->tail = before;
+	port_store(&b->n, b->n - 1);
+	return true;
+}

@@ -18,12 +18,16 @@ static void set_waiting(struct kgo_g *g, u16 reason)
 	port_store(&g->d.wait_since, port_now_coarse());
 }
 
-/*
- * A bound goroutine waits on its own stack until its M is given a P.  If no
- * spare M is there to run the others, and none can be started just now, that
- * is tried again from time to time.
+/**
+ * kgo_bound_wait() - Wait as a bound goroutine until its M is given a P
+ * @m: the calling M with in_sched set
+ * @g: its bound goroutine, WAITING for a waker or RUNNABLE in a queue
+ *
+ * On its own stack.  If no spare M is there to run the others, and none can be
+ * started just now, that is tried again from time to time.
+ * CONTEXT: parks; no lock held.  Returns with a P, @g RUNNING.
  */
-static void bound_wait(struct kgo_m *m, struct kgo_g *g)
+void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_p *p;
 	u64 deadline;
@@ -37,6 +41,7 @@ static void bound_wait(struct kgo_m *m, struct kgo_g *g)
 	p = kgo_m_p(m);
 	port_store(&g->d.p, p->index);
 	port_store(&p->d.schedtick, p->d.schedtick + 1);
+	port_store(&p->d.slicetick, p->d.slicetick + 1);
 	kgo_g_set_state(g, KGO_G_RUNNABLE, KGO_G_RUNNING);
 }
 
@@ -64,7 +69,7 @@ void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
 			port_unlock(unlock);
 		if (unlikely(b))
 			kgo_bubble_parked(b);
-		bound_wait(m, g);
+		kgo_bound_wait(m, g);
 		return;
 	}
 	m->post_lock = unlock;
@@ -100,7 +105,7 @@ static void yield_to_others(struct kgo_m *m)
 	if (g->bound) {
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_RUNNABLE);
 		kgo_globq_put(g);
-		bound_wait(m, g);
+		kgo_bound_wait(m, g);
 		return;
 	}
 	kgo_leave(m, KGO_POST_YIELD);
@@ -119,8 +124,8 @@ void kgo_yield(void)
 }
 
 /*
- * The slow half of kgo_enter_sched(): the caller's M lost its P while it was
- * blocked.  Take one that is free; else the goroutine queues up with all
+ * The slow half of kgo_enter_sched().  It is the turn of others; or the
+ * caller's M lost its P while it was blocked.  Then take one that is free; else the goroutine queues up with all
  * others and its M becomes a spare, as in Go's exitsyscall0.  A bound one
  * cannot leave its M, which then waits for a P.
  */
@@ -132,6 +137,8 @@ struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 		port_throw("call that needs a goroutine, made outside of one");
 		return m;
 	}
+	if (kgo_m_has_p(m))
+		return kgo_preempt_here(m);
 	if (port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0) >= 0)
 		return m;
 	g = m->curg;

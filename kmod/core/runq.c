@@ -11,7 +11,7 @@
  * runnext holds what the running goroutine made runnable last: it inherits the
  * rest of the time slice, so that a pair that talks to each other does not
  * wait for everybody else between two words.  Thieves leave it to its owner
- * for a moment.
+ * for a moment.  A goroutine from anywhere else begins a slice of its own.
  *
  * Invariants: runq_tail is written by the owner only; 0 <= tail - head <=
  * KGO_RUNQ_SIZE; a goroutine stands in at most one place.
@@ -93,8 +93,10 @@ static struct kgo_g *ring_get(struct kgo_p *p)
 		if (head == p->d.runq_tail)
 			return NULL;
 		index = port_load(&p->d.runq[head & RUNQ_MASK]);
-		if (port_cas(&p->d.runq_head, head, head + 1))
+		if (port_cas(&p->d.runq_head, head, head + 1)) {
+			port_store(&p->d.slicetick, p->d.slicetick + 1);
 			return port_g(index);
+		}
 	}
 }
 
@@ -102,9 +104,10 @@ static struct kgo_g *ring_get(struct kgo_p *p)
  * kgo_runq_get() - Next goroutine of a P
  * @p: a P that the caller owns
  *
- * Once in RING_TICK the ring comes before runnext: nothing else ends the turn
- * of a pair that makes each other runnable for ever.  (Go has preemption by
- * time for that, which costs a thread that watches.)
+ * Once in RING_TICK the ring comes before runnext, so that a pair that makes
+ * each other runnable for ever does not keep it from others until the end of
+ * its slice, which is when Go ends its turn.  But not while turns are measured
+ * by the clock, see preempt.c.
  *
  * CONTEXT: with in_sched set.  Return: NULL if it has none.
  */
@@ -113,7 +116,8 @@ struct kgo_g *kgo_runq_get(struct kgo_p *p)
 	struct kgo_g *g;
 	u32 index;
 
-	if (unlikely(p->d.schedtick % RING_TICK == RING_TICK - 1)) {
+	if (unlikely(p->d.schedtick % RING_TICK == RING_TICK - 1) &&
+	    !p->sliced_until) {
 		g = ring_get(p);
 		if (g)
 			return g;
@@ -249,4 +253,22 @@ struct kgo_g *kgo_globq_get(struct kgo_p *p, bool one)
 	while ((more = kgo_gq_pop(&q)))
 		runq_push(p, more);
 	return g;
+}
+
+/**
+ * kgo_globq_remove() - Take a goroutine out of the global queue again
+ * @g: put there by kgo_globq_put()
+ *
+ * CONTEXT: with in_sched set.
+ * Return: false if it is not there: whoever dequeued it has it.
+ */
+bool kgo_globq_remove(struct kgo_g *g)
+{
+	bool found;
+
+	port_lock(&kgo_rt.gq_lock);
+	found = kgo_batches_remove(&kgo_rt.gq, g);
+	port_store(&kgo_rt.r->gq_len, kgo_rt.gq.n);
+	port_unlock(&kgo_rt.gq_lock);
+	return found;
 }

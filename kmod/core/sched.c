@@ -282,24 +282,28 @@ static struct kgo_g *steal(struct kgo_m *m, struct kgo_p *p)
 
 static struct kgo_g *find_here(struct kgo_m *m, struct kgo_p *p)
 {
-	struct kgo_rdesc *r = kgo_rt.r;
+	bool tick = p->d.schedtick % FAIR_TICK == 0;
 	struct kgo_g *g;
 
 	if (unlikely(port_load(&p->d.timer_when)))
 		kgo_timers_run(p, port_now());
 
-	if (unlikely(p->d.schedtick % FAIR_TICK == 0) && port_load(&r->gq_len)) {
+	if (unlikely(tick || p->sliced_until) && kgo_turn_is_over(p, tick)) {
 		g = kgo_globq_get(p, true);
 		if (g)
-			return g;
+			goto slice;
 	}
 	g = kgo_runq_get(p);
 	if (g)
 		return g;
 	g = kgo_globq_get(p, false);
-	if (g)
-		return g;
-	return steal(m, p);
+	if (!g)
+		g = steal(m, p);
+	if (!g)
+		return NULL;
+slice:
+	port_store(&p->d.slicetick, p->d.slicetick + 1);
+	return g;
 }
 
 /*
@@ -328,6 +332,10 @@ static struct kgo_g *find_runnable(struct kgo_m *m)
 			m->next = NULL;
 			goto found;
 		}
+
+		/* Time was up while nobody could heed it. */
+		if (unlikely(port_load(&m->d.p) & KGO_P_PREEMPT))
+			kgo_slice_ends(m, p);
 
 		/* Those who want a P and are no goroutines to dequeue. */
 		if (unlikely(port_load(&kgo_rt.r->nr_want)) &&
@@ -432,6 +440,12 @@ static void settle(struct kgo_m *m)
 		port_mb();
 		kgo_wakep(m);
 		break;
+	case KGO_POST_PREEMPT:
+		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_RUNNABLE);
+		kgo_globq_put(g);
+		if (kgo_m_p(m))
+			kgo_wakep(m);
+		break;
 	case KGO_POST_EXIT:
 		g->bound = NULL;
 		if (unlikely(m->locks)) {
@@ -466,7 +480,7 @@ static struct kgo_g *next_here(struct kgo_m *m)
 	struct kgo_p *p;
 	struct kgo_g *g;
 
-	if (unlikely(!kgo_m_has_p(m)))
+	if (unlikely(port_load(&m->d.p) & KGO_P_ODD))
 		return NULL;
 	p = kgo_m_p(m);
 	if (unlikely(p->d.schedtick % FAIR_TICK == 0) ||

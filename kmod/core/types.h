@@ -144,6 +144,9 @@ struct kgo_p {
 	u64		goid_end;	/* P: ... but not used yet */
 	u32		g_next;		/* P: fresh descriptors taken ... */
 	u32		g_end;		/* P: ... but not used yet */
+	u64		ticked;		/* P: see kgo_turn_is_over() ... */
+	u64		slice_end;	/* P: ... */
+	u64		sliced_until;	/* P: ... 0 for no slices */
 	struct kgo_timers timers;
 };
 
@@ -152,6 +155,7 @@ enum kgo_post {
 	KGO_POST_NONE,
 	KGO_POST_PARK,		/* it is waiting; then drop m->post_lock */
 	KGO_POST_YIELD,		/* it is runnable, behind all others */
+	KGO_POST_PREEMPT,	/* likewise, behind those of all Ps */
 	KGO_POST_EXIT,		/* it is dead */
 };
 

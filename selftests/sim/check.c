@@ -76,6 +76,7 @@ void check_owner(struct sim_thread *t)
 	p = t->m->d.p;
 	if (p == KGO_NONE)
 		return;
+	p &= ~KGO_P_PREEMPT;
 	if (p >= S.o.nr_ps)
 		sim_fail("m%u has p%u, which does not exist", t->am.index, p);
 	word = S.words[p];
@@ -242,7 +243,8 @@ static void put_in(u32 index, u8 where)
 				 place_names[where], state);
 	} else {
 		nr_queued++;
-		if (state != KGO_G_RUNNABLE)
+		if (state != KGO_G_RUNNABLE &&
+		    !(state == KGO_G_PREEMPTED && g->bound))
 			sim_fail("g%u in %s in state %u", index,
 				 place_names[where], state);
 	}
@@ -403,6 +405,13 @@ static void check_places(void)
 		case KGO_G_RUNNING:
 			if (!on || !on->m || on->m->curg != g)
 				sim_fail("running g%u is on no M", i);
+			break;
+		case KGO_G_PREEMPTED:
+			if (!on || !on->m || on->m->curg != g || !on->in_handler)
+				sim_fail("preempted g%u is on no M", i);
+			if (!place[i] && !is_awaited(g) &&
+			    on->am.mode != ARB_WANT)
+				sim_fail("preempted g%u is in no queue", i);
 			break;
 		case KGO_G_WAITING:
 			if (place[i])

@@ -75,13 +75,14 @@ static void describe(void)
 	       sim_plant ? plant_names[sim_plant] : "");
 	printf("# %s\n", S.message);
 	printf("# %u Ps, %u Ms%s%s, %s, gap %u, of 65536: switch %u stall %u"
-	       " block %u drain %u jump %u spurious %u nomem %u nothread %u\n",
+	       " block %u drain %u jump %u spurious %u nomem %u nothread %u"
+	       " preempt %u\n",
 	       o->nr_ps, o->nr_ms, o->main_bound ? ", main bound" : "",
 	       o->pct ? ", priorities" : "",
 	       o->weaker ? "stores pass stores" : o->weak ? "x86-TSO" :
 	       "sequentially consistent", o->gap, o->p_switch, o->p_stall,
 	       o->p_block, o->p_drain, o->p_jump, o->p_spurious, o->p_nomem,
-	       o->p_nothread);
+	       o->p_nothread, o->p_preempt);
 }
 
 /* The failure of this process's last run, with what led to it. */

@@ -26,6 +26,7 @@ enum plant {
 	PLANT_EARLY_DEADLOCK,	/* a thread that is no M is not counted */
 	PLANT_LOST_TIMER,	/* no barrier between starting and looking */
 	PLANT_WRONG_HEAP,	/* a timer that has moved is taken for where it was */
+	PLANT_PREEMPT_INSIDE,	/* kgo_preempt() stops what is in the runtime */
 	NR_PLANTS
 };
 
@@ -48,14 +49,20 @@ const char *const plant_names[] = {
 	[PLANT_WRONG_HEAP]	= "wrong-heap",
 	[PLANT_COND_TICKET]	= "cond-ticket",
 	[PLANT_TORN_RWMUTEX]	= "torn-rwmutex",
+	[PLANT_PREEMPT_INSIDE]	= "preempt-inside",
 	[NR_PLANTS]		= NULL
 };
 
-/* Where each shows soonest. */
+/*
+ * Where each shows soonest.  A wake-up for what an M has queued is hardly ever
+ * lost for good: the exchange of runnext is a full barrier of its own, who
+ * parks looks at runnext too, and the M itself looks at its queue again.  For
+ * the global queue of a thread that is no M there is the barrier alone.
+ */
 static const char *const shows_in[NR_PLANTS] = {
-	[PLANT_LOST_WAKE]	= "spawn",
+	[PLANT_LOST_WAKE]	= "outside",
 	[PLANT_LOST_WAKE_PARK]	= "spawn",
-	[PLANT_NO_RETRY]	= "spawn",
+	[PLANT_NO_RETRY]	= "hog",
 	[PLANT_TWO_OWNERS]	= "block",
 	[PLANT_STOLEN_RUNNEXT]	= "yield",
 	[PLANT_DOUBLE_RUN]	= "yield",
@@ -70,6 +77,7 @@ static const char *const shows_in[NR_PLANTS] = {
 	[PLANT_WRONG_HEAP]	= "timers",
 	[PLANT_COND_TICKET]	= "cond",
 	[PLANT_TORN_RWMUTEX]	= "rwmutex",
+	[PLANT_PREEMPT_INSIDE]	= "pingpong",
 };
 
 u32 plant_find(const char *name)
@@ -134,6 +142,9 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val)
 		return addr == &r->keeper_when;
 	case PLANT_COND_TICKET:
 		return !strcmp(func, "kgo_cond_wait");
+	case PLANT_PREEMPT_INSIDE:
+		return !strcmp(func, "kgo_preempt") && S.cur->m &&
+		       addr == &S.cur->m->d.in_sched;
 	case PLANT_SEMA_HINT:
 		return !strcmp(func, "kgo_sema_release") && sim_chance(0x1000);
 	case PLANT_WRONG_HEAP:

@@ -888,7 +888,7 @@ const struct scenario scenarios[] = {
 	{ "pipes", SC_BOUND | SC_FEW_MS, 8, pipes },
 	{ "close", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, close_ },
 	{ "fifo", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, fifo },
-	{ "hog", SC_BOUND | SC_TWO_PS, 1, hog },
+	{ "hog", SC_BOUND, 1, hog },
 	{ "outside", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, outside },
 	{ "nomem", SC_NOMEM | SC_NOTHREAD, 1, nomem },
 	{ "idle", SC_BOUND | SC_FEW_MS, 1, idle },

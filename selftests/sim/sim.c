@@ -79,7 +79,7 @@ static bool can_run(struct sim_thread *t)
 	case T_ASLEEP:
 		return t->token || (t->wake_at && S.now >= t->wake_at);
 	case T_SPIN:
-		return *(volatile const u32 *)t->flag;
+		return t->time_is_up || *(volatile const u32 *)t->flag;
 	case T_IRQ:
 		return S.nr_irqs;
 	}
@@ -123,6 +123,13 @@ static struct sim_thread *pick(void)
 	return pick_any(paused, n_paused);
 }
 
+/* Preempted, and in a queue: to look whether it is forgotten helps nobody. */
+static bool waits_for_turn(struct sim_thread *t)
+{
+	return t->m->curg && t->m->curg->d.state == KGO_G_PREEMPTED &&
+	       (kgo_rt.r->nr_spare || !kgo_rt.r->nr_avail);
+}
+
 /* The next moment at which something happens by itself, 0 for none. */
 static u64 next_deadline(bool *useful)
 {
@@ -140,7 +147,7 @@ static u64 next_deadline(bool *useful)
 			next = t->wake_at;
 		/* That a spare M ends helps nobody. */
 		if (t->state == T_ASLEEP || t->m->keeper || t->m->spinning ||
-		    t->am.mode == ARB_BOUND)
+		    (t->am.mode == ARB_BOUND && !waits_for_turn(t)))
 			*useful = true;
 	}
 	return next;
@@ -173,11 +180,37 @@ void sim_end(void)
 	__builtin_trap();
 }
 
+/*
+ * Only goroutines that compute could go on.  Perhaps the slice of one is over,
+ * or will be at *@until.
+ */
+static struct sim_thread *slice_over(u64 *until)
+{
+	u32 i;
+
+	*until = 0;
+	for (i = 0; i < SIM_MAX_THREADS; i++) {
+		struct sim_thread *t = &S.t[i];
+		u64 end;
+
+		if (t->state != T_SPIN || t->am.p == KGO_NONE ||
+		    !arb_can_give_way(&S.arb))
+			continue;
+		if (arb_slice_is_over(&S.arb, t->am.p, &t->slice, S.now))
+			return t;
+		end = t->slice.since + ARB_SLICE_NS;
+		if (end > S.now && (!*until || end < *until))
+			*until = end;
+	}
+	return NULL;
+}
+
 /* Nobody can run. */
 static void quiet(void)
 {
 	bool useful;
-	u64 next = next_deadline(&useful);
+	u64 next = next_deadline(&useful), until;
+	struct sim_thread *t;
 
 	trace_note("quiet");
 	check_quiet();
@@ -198,6 +231,15 @@ static void quiet(void)
 	if (!useful && (S.sc->flags & SC_DEADLOCK) && next && S.nr_looks < 10) {
 		S.nr_looks++;
 		useful = true;
+	}
+	t = slice_over(&until);
+	if (t) {
+		t->time_is_up = true;
+		return;
+	}
+	if (until && (!useful || until < next)) {
+		S.now = until;
+		return;
 	}
 	if (!useful)
 		sim_fail("nothing can move any more: %s, %llu goroutines",
@@ -359,6 +401,12 @@ static bool may_block(struct sim_thread *t)
 	       !*(volatile u32 *)&t->m->d.in_sched;
 }
 
+/* A signal comes anywhere, but not into its own handler. */
+static bool may_signal(struct sim_thread *t)
+{
+	return t->m && t->attached && !t->in_world && !t->in_handler;
+}
+
 static void pct_change(void)
 {
 	u32 i;
@@ -387,6 +435,12 @@ static void act(enum sim_op op)
 		some_stores_drain();
 	if (sim_chance(S.o.p_spurious))
 		spurious_wake();
+	if (sim_chance(S.o.p_preempt))
+		world_flag(&S.t[sim_below(SIM_MAX_THREADS)]);
+	if (S.o.p_preempt && may_signal(t) && sim_chance(S.o.p_preempt)) {
+		world_signal();
+		return;
+	}
 	if (S.o.p_block && may_block(t) && sim_chance(S.o.p_block)) {
 		world_block(1 + sim_below(sim_chance(0x8000) ? 2000 : 200000));
 		return;
@@ -483,6 +537,7 @@ static void draw_opts(void)
 	o->p_nothread = (f & SC_NOTHREAD) ? ONE_OF(0, 0, 0x4000) : 0;
 	o->linger = sim_chance(0x2000);
 	o->tick = ONE_OF(20, 200, 2000);
+	o->p_preempt = ONE_OF(0, 0, 0x40, 0x400, 0x1000);
 
 	S.pct_n = 0;
 	S.prio_low = 1000;

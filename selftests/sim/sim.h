@@ -37,7 +37,7 @@ enum sim_state {
 	T_LOCK,		/* until t->lock is free */
 	T_PARKED,	/* in port_enter(): until token or t->wake_at */
 	T_ASLEEP,	/* in a system call: likewise */
-	T_SPIN,		/* a goroutine that computes until *t->flag */
+	T_SPIN,		/* a goroutine that computes until *t->flag or a signal */
 	T_IRQ,		/* until an irq_work is pending */
 };
 
@@ -71,6 +71,9 @@ struct sim_thread {
 	kgo_lock_t	*lock;
 	bool		irq_pending;
 	u32		irq_running;
+	struct arb_slice slice;		/* for T_SPIN: what the timer saw */
+	bool		time_is_up;	/* for T_SPIN: the signal has come */
+	bool		in_handler;	/* of the signal, which is blocked there */
 	u64		stalled;	/* until this step */
 	u32		prio;
 
@@ -94,6 +97,7 @@ struct sim_opts {
 	u32	p_spurious;	/* a parked thread waking for nothing */
 	u32	p_nomem;	/* per allocation */
 	u32	p_nothread;	/* per thread */
+	u32	p_preempt;	/* the signal of preemption, or its flag */
 	bool	linger;		/* go on after the end until spare Ms end */
 	u32	tick;		/* most ns that a choice takes */
 };
@@ -184,6 +188,8 @@ void world_init(void);
 void world_start(void);
 void world_exit(void);
 void world_block(u64 ns);
+void world_signal(void);
+void world_flag(struct sim_thread *t);
 void world_irq_main(void *unused);
 u32 world_nr_attached(void);
 void *world_stack(u32 i);

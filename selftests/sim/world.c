@@ -237,6 +237,31 @@ void world_block(u64 ns)
 	sleep_in_call(ns);
 }
 
+/* The handler of userlib/preempt.c. */
+void world_signal(void)
+{
+	struct sim_thread *t = self();
+
+	trace_note("signal");
+	t->in_handler = true;
+	kgo_preempt(t->m);
+	t->in_handler = false;
+}
+
+/* What a timer or the monitor writes, from another CPU. */
+void world_flag(struct sim_thread *t)
+{
+	u32 p;
+
+	if (!t->m || !t->attached)
+		return;
+	p = t->m->d.p;
+	if (p == KGO_NONE || p != t->am.p)
+		return;
+	trace_note("time is up for m%u", t->am.index);
+	*(volatile u32 *)&t->m->d.p = p | KGO_P_PREEMPT;
+}
+
 /* What a page fault or a long system call may do, without saying so. */
 static void maybe_sleep(void)
 {
@@ -809,6 +834,11 @@ void sim_spin_until(const u32 *flag)
 		S.cur->flag = flag;
 		sim_wait(T_SPIN);
 		S.cur->flag = NULL;
+		if (S.cur->time_is_up) {
+			S.cur->time_is_up = false;
+			world_flag(S.cur);
+			world_signal();
+		}
 	}
 }
 

@@ -48,10 +48,14 @@
  * %KGO_FEAT_DEADLOCK: a parked thread is told by -EDEADLK when nothing in the
  * process can make a goroutine run any more.  Only for a runtime that asked
  * for it in SETUP.
+ *
+ * %KGO_FEAT_PREEMPT: a thread is told when its goroutine has had its turn: see
+ * %KGO_P_PREEMPT.  Only for a runtime that asks for it in SETUP.
  */
 #define KGO_FEAT_BLOCK		0x1ULL
 #define KGO_FEAT_TABLES		0x2ULL
 #define KGO_FEAT_DEADLOCK	0x4ULL
+#define KGO_FEAT_PREEMPT	0x8ULL
 
 /**
  * struct kgo_query - Argument of KGO_IOC_QUERY
@@ -82,7 +86,11 @@ struct kgo_query {
  * @nr_ms: in: most threads that may attach at one time, 0 for the default;
  *	out: the bound given
  * @nr_gs: in: size of the G table, 0 for the default; out: the size given
- * @reserved: must be zero
+ * @preempt_signal: in: with %KGO_FEAT_PREEMPT, a signal that a thread gets as
+ *	well, when the time is up while it is in user mode outside of the
+ *	runtime and does not block the signal: so it never interrupts a system
+ *	call.  0 for none; -EINVAL for what is no signal or cannot be handled,
+ *	or without the feature.
  * @features: in: features that the caller cannot do without; out: features
  *	of this runtime
  * @id: out: number of this runtime, never used again; names its folder in
@@ -94,7 +102,7 @@ struct kgo_setup {
 	__u32 nr_ps;
 	__u32 nr_ms;
 	__u32 nr_gs;
-	__u32 reserved;
+	__u32 preempt_signal;
 	__u64 features;
 	__u64 id;
 };
@@ -299,6 +307,8 @@ struct kgo_rdesc {
  * @spawned: runtime: goroutines created on this P
  * @exited: runtime: goroutines ended on this P
  * @stolen: runtime: goroutines that this P took from others
+ * @slicetick: runtime: grows with every goroutine that starts a time slice of
+ *	its own; one that was @runnext goes on with that of its predecessor
  * @pad1: unused
  * @runq: runtime: ring of G indexes; slot i is runq[i % KGO_RUNQ_SIZE]
  */
@@ -314,16 +324,28 @@ struct kgo_pdesc {
 	__u64 spawned;
 	__u64 exited;
 	__u64 stolen;
-	__u64 pad1[2];
+	__u32 slicetick;
+	__u32 pad1[3];
 
 	__u32 runq[KGO_RUNQ_SIZE];
 };
 
 /**
+ * define KGO_P_PREEMPT - Bit in &struct kgo_mdesc.p: it is the turn of others
+ *
+ * The thread has been with this P and one time slice (&struct
+ * kgo_pdesc.slicetick) for 10 ms while others waited for the P: goroutines,
+ * due timers, threads.  It should let one of them go first and clear the bit.
+ * Set only for a runtime with %KGO_FEAT_PREEMPT; gone when @p is written anew.
+ */
+#define KGO_P_PREEMPT		0x40000000U
+
+/**
  * struct kgo_mdesc - A thread, region M
  * @in_sched: runtime: non-zero while the thread is inside the runtime; it
  *	keeps its P then even if it blocks.  Set it, then read @p.
- * @p: kernel: the P that this thread owns, or %KGO_NONE
+ * @p: kernel: the P that this thread owns, perhaps with %KGO_P_PREEMPT, or
+ *	%KGO_NONE
  * @tid: kernel: thread id, 0 for a free record
  * @curg: runtime: index of the G it runs, or %KGO_NO_G
  * @blocks: kernel: how often it blocked while it owned a P

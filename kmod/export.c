@@ -102,6 +102,10 @@ KGO_EXPORT(kgo_chan_close);
 KGO_EXPORT(kgo_chan_len);
 KGO_EXPORT(kgo_chan_cap);
 
+KGO_EXPORT(kgo_select);
+KGO_EXPORT(kgo_select_try);
+KGO_EXPORT(kgo_select_timeout);
+
 KGO_EXPORT(kgo_mutex_lock);
 KGO_EXPORT(kgo_mutex_try_lock);
 KGO_EXPORT(kgo_mutex_unlock);

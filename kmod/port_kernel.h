@@ -84,6 +84,14 @@ static inline void port_lock(kgo_lock_t *lock)
 	lock->flags = flags;
 }
 
+static inline void port_lock_nested(kgo_lock_t *lock)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave_nested(&lock->raw, flags, SINGLE_DEPTH_NESTING);
+	lock->flags = flags;
+}
+
 static inline void port_unlock(kgo_lock_t *lock)
 {
 	unsigned long flags = lock->flags;

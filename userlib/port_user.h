@@ -148,6 +148,11 @@ static inline void port_lock(kgo_lock_t *lock)
 		kgo_lock_slow(lock);
 }
 
+static inline void port_lock_nested(kgo_lock_t *lock)
+{
+	port_lock(lock);
+}
+
 static inline void port_unlock(kgo_lock_t *lock)
 {
 	port_store_release(&lock->word, KGO_LOCK_FREE);

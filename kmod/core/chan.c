@@ -13,35 +13,7 @@
  * goroutines' memory.  That is safe because the waiting one is off its stack,
  * and a waiter stays where it is until its goroutine runs again.
  */
-#include "core.h"
-
-struct kgo_chan {
-	kgo_lock_t	lock;
-	u32		closed;		/* Q: lock */
-	size_t		elem_size;	/* C */
-	size_t		cap;		/* C */
-	size_t		count;		/* Q: lock; read without as a hint */
-	size_t		head;		/* Q: lock; slot of the oldest */
-	struct kgo_list	sendq;		/* Q: lock */
-	struct kgo_list	recvq;		/* Q: lock */
-	unsigned char	buf[];		/* Q: lock */
-};
-
-/* One wait, on the stack of the goroutine that waits.  All under c->lock. */
-struct chan_waiter {
-	struct kgo_list	link;
-	struct kgo_g	*g;
-	void		*elem;		/* to send from or to receive to */
-	int		result;		/* what the call returns */
-};
-
-/* A wait with an end. */
-struct chan_timed {
-	struct kgo_timer timer;
-	struct chan_waiter w;
-	struct kgo_chan	*c;
-	bool		expired;	/* fired before it was queued */
-};
+#include "chan.h"
 
 #define NO_TIMEOUT	(-1LL)
 
@@ -58,8 +30,6 @@ struct kgo_chan *kgo_chan_make(size_t elem_size, size_t cap)
 	port_lock_init(&c->lock);
 	c->elem_size = elem_size;
 	c->cap = cap;
-	kgo_list_init(&c->sendq);
-	kgo_list_init(&c->recvq);
 	return c;
 }
 
@@ -67,23 +37,28 @@ int kgo_chan_free(struct kgo_chan *c)
 {
 	if (!c)
 		return 0;
-	if (!kgo_list_empty(&c->sendq) || !kgo_list_empty(&c->recvq))
+	if (port_load(&c->sendq.first) || port_load(&c->recvq.first))
 		return -EBUSY;
 	port_free(c);
 	return 0;
 }
 
-static void copy(const struct kgo_chan *c, void *to, const void *from)
+/* Most elements are words or pointers, for which a call is dear. */
+static inline void copy(const struct kgo_chan *c, void *to, const void *from)
 {
 	if (!to || !c->elem_size)
 		return;
-	if (from)
-		memcpy(to, from, c->elem_size);
-	else
+	if (unlikely(!from))
 		memset(to, 0, c->elem_size);
+	else if (likely(c->elem_size == 8))
+		memcpy(to, from, 8);
+	else if (c->elem_size == 4)
+		memcpy(to, from, 4);
+	else
+		memcpy(to, from, c->elem_size);
 }
 
-static void *slot(struct kgo_chan *c, size_t i)
+static inline void *slot(struct kgo_chan *c, size_t i)
 {
 	i += c->head;
 	if (i >= c->cap)
@@ -91,177 +66,223 @@ static void *slot(struct kgo_chan *c, size_t i)
 	return c->buf + i * c->elem_size;
 }
 
-static void buf_put(struct kgo_chan *c, const void *v)
+static inline void buf_put(struct kgo_chan *c, const void *v)
 {
 	copy(c, slot(c, c->count), v);
 	port_store(&c->count, c->count + 1);
 }
 
-static void buf_get(struct kgo_chan *c, void *v)
+static inline void buf_get(struct kgo_chan *c, void *v)
 {
 	copy(c, v, slot(c, 0));
 	c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
 	port_store(&c->count, c->count - 1);
 }
 
-static struct chan_waiter *dequeue(struct kgo_list *q)
+/* As take_waiter(), where selects have a part in it. */
+static int take_waiter_slow(struct chan_queue *q, struct kgo_waiter *me,
+		     struct kgo_waiter **wp, struct kgo_g **ready)
 {
-	struct kgo_list *l = kgo_list_pop_front(q);
+	struct kgo_waiter *w, *next;
 
-	return l ? container_of(l, struct chan_waiter, link) : NULL;
+	for (w = q->first; w; w = next) {
+		next = w->next;
+		/* Nobody talks to itself. */
+		if (me && w->sel == me->sel)
+			continue;
+		switch (kgo_select_take(me, w, ready)) {
+		case CHAN_TAKEN:
+			chan_queue_del(q, w);
+			*wp = w;
+			return 1;
+		case CHAN_STALE:
+			chan_queue_del(q, w);
+			break;
+		case CHAN_LOST:
+			return -EALREADY;
+		}
+	}
+	return 0;
 }
 
 /*
- * Send without waiting.  -EAGAIN: would have to.  A receiver that was waiting
- * is returned in @ready, for the time after the lock.
+ * Take the first waiter that can be served off its queue.  The goroutine that
+ * has to be made ready, after the lock, goes to *ready.
+ *
+ * @me is NULL, or the waiter of an undecided select on whose behalf that is
+ * done: taking one decides it.
+ * Return: 1 with *wp; 0 if there is none; -EALREADY if the select of @me has
+ * been decided by somebody else.
  */
-static int send_now(struct kgo_chan *c, const void *v, struct kgo_g **ready)
+static inline int take_waiter(struct chan_queue *q, struct kgo_waiter *me,
+		       struct kgo_waiter **wp, struct kgo_g **ready)
 {
-	struct chan_waiter *w;
+	struct kgo_waiter *w = q->first;
+
+	if (!w)
+		return 0;
+	if (unlikely(me || w->sel))
+		return take_waiter_slow(q, me, wp, ready);
+	chan_queue_del(q, w);
+	*ready = w->g;
+	*wp = w;
+	return 1;
+}
+
+/* The buffer, or the end, decides the select of @me. */
+static inline bool is_ours(struct kgo_waiter *me)
+{
+	return likely(!me) || kgo_select_decide(me, NULL);
+}
+
+static inline int send_now(struct kgo_chan *c, const void *v,
+			   struct kgo_waiter *me, struct kgo_g **ready)
+{
+	struct kgo_waiter *w;
+	int ret;
 
 	port_assert_held(&c->lock);
-	if (c->closed)
-		return -EPIPE;
-	w = dequeue(&c->recvq);
-	if (w) {
+	if (unlikely(c->closed))
+		return is_ours(me) ? -EPIPE : -EALREADY;
+	ret = take_waiter(&c->recvq, me, &w, ready);
+	if (ret > 0) {
 		copy(c, w->elem, v);
 		w->result = 1;
-		*ready = w->g;
 		return 0;
 	}
+	if (ret < 0)
+		return ret;
 	if (c->count < c->cap) {
+		if (!is_ours(me))
+			return -EALREADY;
 		buf_put(c, v);
 		return 0;
 	}
 	return -EAGAIN;
 }
 
-/* Receive without waiting; likewise. */
-static int recv_now(struct kgo_chan *c, void *v, struct kgo_g **ready)
+static inline int recv_now(struct kgo_chan *c, void *v, struct kgo_waiter *me,
+			   struct kgo_g **ready)
 {
-	struct chan_waiter *w;
+	struct kgo_waiter *w;
+	int ret;
 
 	port_assert_held(&c->lock);
 	if (c->count) {
+		if (!is_ours(me))
+			return -EALREADY;
 		buf_get(c, v);
 		/* There is room now for the one that waited longest. */
-		w = dequeue(&c->sendq);
-		if (w) {
+		if (take_waiter(&c->sendq, NULL, &w, ready) > 0) {
 			buf_put(c, w->elem);
 			w->result = 0;
-			*ready = w->g;
 		}
 		return 1;
 	}
-	w = dequeue(&c->sendq);
-	if (w) {
+	ret = take_waiter(&c->sendq, me, &w, ready);
+	if (ret > 0) {
 		copy(c, v, w->elem);
 		w->result = 0;
-		*ready = w->g;
 		return 1;
 	}
+	if (ret < 0)
+		return ret;
 	if (c->closed) {
+		if (!is_ours(me))
+			return -EALREADY;
 		copy(c, v, NULL);
 		return 0;
 	}
 	return -EAGAIN;
 }
 
-static struct kgo_g *timed_fire(struct kgo_timer *t)
+/**
+ * kgo_chan_send_now() - Send without waiting
+ * @c: the channel, locked
+ * @v: the value
+ * @me: NULL, or the waiter of a select whose case this is
+ * @ready: a goroutine to make ready once @c is unlocked; unchanged if none
+ *
+ * Return: 0; -EPIPE if it is closed; -EAGAIN if it would have to wait;
+ * -EALREADY if the select of @me is decided already.  But for the last two it
+ * is decided for @me now.
+ */
+int kgo_chan_send_now(struct kgo_chan *c, const void *v, struct kgo_waiter *me,
+		      struct kgo_g **ready)
 {
-	struct chan_timed *tw = container_of(t, struct chan_timed, timer);
-	struct kgo_g *g = NULL;
+	return send_now(c, v, me, ready);
+}
 
-	port_lock(&tw->c->lock);
-	if (kgo_list_empty(&tw->w.link)) {
-		tw->expired = true;
-	} else {
-		kgo_list_del(&tw->w.link);
-		tw->w.result = -ETIMEDOUT;
-		g = tw->w.g;
-	}
-	port_unlock(&tw->c->lock);
-	return g;
+/**
+ * kgo_chan_recv_now() - Receive without waiting
+ * @c: the channel, locked
+ * @v: where to, or NULL
+ * @me: as in kgo_chan_send_now()
+ * @ready: as there
+ *
+ * Return: 1 with a value, 0 at the end; errors as there.
+ */
+int kgo_chan_recv_now(struct kgo_chan *c, void *v, struct kgo_waiter *me,
+		      struct kgo_g **ready)
+{
+	return recv_now(c, v, me, ready);
 }
 
 /* Send or receive; with the channel locked, which it unlocks. */
 static int chan_wait(struct kgo_m *m, struct kgo_chan *c, void *elem, bool send)
 {
-	struct chan_waiter w;
+	struct kgo_waiter w;
 
 	w.g = m->curg;
+	w.sel = NULL;
 	w.elem = elem;
 	w.result = 0;
-	kgo_list_push_back(send ? &c->sendq : &c->recvq, &w.link);
+	chan_queue_push(send ? &c->sendq : &c->recvq, &w);
 	kgo_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE, &c->lock);
 	return w.result;
 }
 
-static int chan_wait_timed(struct kgo_m *m, struct kgo_chan *c, void *elem,
-			   bool send, long long ns)
+static int nil_op(bool send, long long ns)
 {
-	struct chan_timed tw = { .timer.fire = timed_fire, .c = c };
-	struct kgo_g *ready = NULL;
+	struct kgo_m *m;
 	int ret;
 
-	port_unlock(&c->lock);
-	kgo_list_init(&tw.w.link);
-	tw.w.g = m->curg;
-	tw.w.elem = elem;
-	ret = kgo_timer_start(&tw.timer, ns);
-	if (ret)
-		return ret;
-
-	port_lock(&c->lock);
-	ret = send ? send_now(c, elem, &ready) : recv_now(c, elem, &ready);
-	if (ret != -EAGAIN) {
-		port_unlock(&c->lock);
-	} else if (tw.expired) {
-		port_unlock(&c->lock);
-		ret = -ETIMEDOUT;
-	} else {
-		kgo_list_push_back(send ? &c->sendq : &c->recvq, &tw.w.link);
-		kgo_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE,
-			 &c->lock);
-		ret = tw.w.result;
+	if (!ns)
+		return -EAGAIN;
+	if (ns > 0) {
+		ret = kgo_sleep(ns);
+		return ret ? ret : -ETIMEDOUT;
 	}
-	/* After this it does not fire any more: tw may go. */
-	kgo_timer_stop(&tw.timer);
-	if (ready)
-		kgo_ready(ready);
-	return ret;
+	m = kgo_enter_sched();
+	for (;;) {
+		kgo_park(m, send ? KGO_WAIT_CHAN_SEND_NIL :
+			 KGO_WAIT_CHAN_RECEIVE_NIL, NULL);
+		m = port_self();
+	}
 }
 
-static int chan_op(struct kgo_chan *c, void *elem, bool send, long long ns)
+static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
+			  long long ns)
 {
 	struct kgo_g *ready = NULL;
 	struct kgo_m *m;
 	int ret;
 
-	if (!c) {
-		if (!ns)
-			return -EAGAIN;
-		if (ns > 0) {
-			ret = kgo_sleep(ns);
-			return ret ? ret : -ETIMEDOUT;
-		}
-		m = kgo_enter_sched();
-		for (;;)
-			kgo_park(m, send ? KGO_WAIT_CHAN_SEND_NIL :
-				 KGO_WAIT_CHAN_RECEIVE_NIL, NULL);
-	}
-
+	if (unlikely(!c))
+		return nil_op(send, ns);
 	m = kgo_enter_sched();
 	port_lock(&c->lock);
-	ret = send ? send_now(c, elem, &ready) : recv_now(c, elem, &ready);
-	if (ret != -EAGAIN || !ns) {
+	ret = send ? send_now(c, elem, NULL, &ready) :
+		     recv_now(c, elem, NULL, &ready);
+	if (likely(ret != -EAGAIN) || !ns) {
 		port_unlock(&c->lock);
 		if (ready)
 			kgo_ready(ready);
 	} else if (ns < 0) {
 		ret = chan_wait(m, c, elem, send);
 	} else {
-		ret = chan_wait_timed(m, c, elem, send, ns);
+		port_unlock(&c->lock);
+		ret = kgo_select_one(m, c, elem, send, ns);
 	}
 	kgo_leave_sched();
 	if (unlikely(ret == -EPIPE))
@@ -304,10 +325,27 @@ int kgo_chan_recv_timeout(struct kgo_chan *c, void *v, long long ns)
 	return or_timed_out(chan_op(c, v, false, ns > 0 ? ns : 0));
 }
 
+/*
+ * Tell the waiters of a queue that this is the end, up to the first whose
+ * goroutine has to be made ready.
+ */
+static struct kgo_g *close_some(struct kgo_chan *c, struct chan_queue *q,
+				int result)
+{
+	struct kgo_g *ready = NULL;
+	struct kgo_waiter *w;
+
+	while (!ready && take_waiter(q, NULL, &w, &ready) > 0) {
+		if (!result)
+			copy(c, w->elem, NULL);
+		w->result = result;
+	}
+	return ready;
+}
+
 int kgo_chan_close(struct kgo_chan *c)
 {
 	struct kgo_gq woken = { 0 };
-	struct chan_waiter *w;
 	struct kgo_g *g;
 
 	if (!c) {
@@ -322,22 +360,58 @@ int kgo_chan_close(struct kgo_chan *c)
 		port_panic("close of closed channel");
 		return -EPIPE;
 	}
-	c->closed = 1;
-	while ((w = dequeue(&c->recvq))) {
-		copy(c, w->elem, NULL);
-		w->result = 0;
-		kgo_gq_push(&woken, w->g);
-	}
-	while ((w = dequeue(&c->sendq))) {
-		w->result = -EPIPE;
-		kgo_gq_push(&woken, w->g);
-	}
+	port_store(&c->closed, 1);
+	while ((g = close_some(c, &c->recvq, 0)))
+		kgo_gq_push(&woken, g);
+	while ((g = close_some(c, &c->sendq, -EPIPE)))
+		kgo_gq_push(&woken, g);
 	port_unlock(&c->lock);
 
 	while ((g = kgo_gq_pop(&woken)))
 		kgo_ready(g);
 	kgo_leave_sched();
 	return 0;
+}
+
+/**
+ * kgo_chan_offer() - Send if that needs no wait, from under another lock
+ * @c: the channel
+ * @v: elem_size bytes
+ *
+ * For what fires a timer: a value that nobody takes and the buffer has no room
+ * for is dropped, as is one for a closed channel.
+ * CONTEXT: an M with in_sched set; may hold a lock that is taken before those
+ * of channels (a timer heap's).
+ * Return: a receiver that the caller makes ready once it has dropped its lock,
+ * or NULL.
+ */
+struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v)
+{
+	struct kgo_g *ready = NULL;
+
+	port_lock(&c->lock);
+	send_now(c, v, NULL, &ready);
+	port_unlock(&c->lock);
+	return ready;
+}
+
+/**
+ * kgo_chan_drain() - Drop what is buffered
+ * @c: the channel; nobody sends on it but by kgo_chan_offer()
+ *
+ * CONTEXT: as kgo_chan_offer().
+ * Return: true if there was something.
+ */
+bool kgo_chan_drain(struct kgo_chan *c)
+{
+	bool any;
+
+	port_lock(&c->lock);
+	any = c->count;
+	c->head = 0;
+	port_store(&c->count, 0);
+	port_unlock(&c->lock);
+	return any;
 }
 
 size_t kgo_chan_len(const struct kgo_chan *c)

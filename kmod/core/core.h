@@ -117,6 +117,10 @@ void kgo_start(struct kgo_m *m, struct kgo_g *g);
 void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
 void kgo_ready(struct kgo_g *g);
 
+/* chan.c */
+struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);
+bool kgo_chan_drain(struct kgo_chan *c);
+
 /* timer.c */
 struct kgo_timer {
 	u64	when;		/* ns, CLOCK_MONOTONIC */

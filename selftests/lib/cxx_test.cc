@@ -37,21 +37,31 @@ static int start(void *)
 	kgo_chan *c = kgo_chan_make(32, 0);
 	char got[32] = {};
 	kgo_wg wg = {};
-	bool ok;
+	bool ok, all = true;
 
-	std::printf("TAP version 13\n1..2\n");
+	std::printf("TAP version 13\n1..3\n");
 	ok = c && !kgo_go(worker, c) && kgo_chan_recv(c, got) == 1 &&
 	     std::string(got) == "from a goroutine";
-	kgo_chan_free(c);
 	std::printf("%s 1 cxx.channel\n", ok ? "ok" : "not ok");
+	all &= ok;
+
+	char in[32] = {};
+	const char out[32] = "out";
+	std::vector<kgo_case> cases = { KGO_SEND(nullptr, out), KGO_RECV(c, in) };
+
+	ok = !kgo_go(worker, c) && kgo_select(cases.data(), 2) == 1 &&
+	     cases[1].ok == 1 && std::string(in) == "from a goroutine";
+	kgo_chan_free(c);
+	std::printf("%s 2 cxx.select\n", ok ? "ok" : "not ok");
+	all &= ok;
 
 	kgo_wg_add(&wg, 50);
 	for (int i = 0; i < 50; i++)
 		if (kgo_go(thrower, &wg))
 			return 1;
 	kgo_wg_wait(&wg);
-	std::printf("%s 2 cxx.exceptions\n", caught == 50 ? "ok" : "not ok");
-	return !(ok && caught == 50);
+	std::printf("%s 3 cxx.exceptions\n", caught == 50 ? "ok" : "not ok");
+	return !(all && caught == 50);
 }
 
 int main()

@@ -89,20 +89,22 @@ void check_owner(struct sim_thread *t)
 
 /*
  * @now must be @old without a prefix, but for those who left by themselves,
- * and with new ones at the end.
+ * and with new ones at the end.  Who only has to leave yet does not count.
  */
 static bool is_fifo(const void *const *old, u32 n_old, const void *const *now,
 		    u32 n_now, bool (*left_by_itself)(const void *))
 {
+	bool waits = false;
 	u32 i, k = 0;
 
 	for (i = 0; i < n_old; i++) {
 		if (k < n_now && now[k] == old[i]) {
+			waits |= !left_by_itself(now[k]);
 			k++;
 			continue;
 		}
 		/* Gone, though somebody before it still waits? */
-		if (k && !left_by_itself(old[i]))
+		if (waits && !left_by_itself(old[i]))
 			return false;
 	}
 	for (; k < n_now; k++)
@@ -112,24 +114,55 @@ static bool is_fifo(const void *const *old, u32 n_old, const void *const *now,
 	return true;
 }
 
+static u32 nr_live(const void *const *w, u32 n)
+{
+	u32 live = 0, i;
+
+	for (i = 0; i < n; i++)
+		live += !peek_stale(w[i]);
+	return live;
+}
+
+/* A select may both send and receive; it does not talk to itself. */
+static bool all_of_one_select(const struct chan_view *v)
+{
+	const void *sel = NULL;
+	u32 i;
+
+	for (i = 0; i < v->n_send + v->n_recv; i++) {
+		const void *w = i < v->n_send ? v->send[i] :
+				v->recv[i - v->n_send];
+
+		if (peek_stale(w))
+			continue;
+		if (!peek_select_of(w) || (sel && sel != peek_select_of(w)))
+			return false;
+		sel = peek_select_of(w);
+	}
+	return true;
+}
+
 static void check_chan(struct sim_ghost *gh)
 {
 	struct chan_view v;
 	const char *name = trace_addr(&peek_chan_lock(gh->chan)->word);
+	u32 n_send, n_recv;
 
 	peek_chan(gh->chan, &v);
-	if (v.n_send && v.n_recv)
+	n_send = nr_live(v.send, v.n_send);
+	n_recv = nr_live(v.recv, v.n_recv);
+	if (n_send && n_recv && !all_of_one_select(&v))
 		sim_fail("%s: senders and receivers wait", name);
 	if (v.count > v.cap)
 		sim_fail("%s: %zu elements in %zu", name, v.count, v.cap);
-	if (v.count && v.n_recv)
+	if (v.count && n_recv)
 		sim_fail("%s: a receiver waits for what is there", name);
-	if (v.count < v.cap && v.n_send)
+	if (v.count < v.cap && n_send)
 		sim_fail("%s: a sender waits though there is room", name);
-	if (v.closed && (v.n_send || v.n_recv))
+	if (v.closed && (n_send || n_recv))
 		sim_fail("%s: waiters on a closed channel", name);
-	if (!is_fifo(gh->v.send, gh->v.n_send, v.send, v.n_send, peek_timed_out) ||
-	    !is_fifo(gh->v.recv, gh->v.n_recv, v.recv, v.n_recv, peek_timed_out))
+	if (!is_fifo(gh->v.send, gh->v.n_send, v.send, v.n_send, peek_stale) ||
+	    !is_fifo(gh->v.recv, gh->v.n_recv, v.recv, v.n_recv, peek_stale))
 		sim_fail("%s: waiters not served in order", name);
 	gh->v = v;
 }
@@ -324,8 +357,8 @@ static u32 list_len(struct kgo_list *head)
 }
 
 /*
- * Is an M asleep in the scheduler, or does it wait for a P there, perhaps with
- * a goroutine in its hands?
+ * Is an M asleep in the scheduler, perhaps with a goroutine in its hands?  Or
+ * does it wait for a P, which it lost there?
  */
 static bool somebody_holds_one(void)
 {

@@ -2,8 +2,9 @@
 /*
  * The parts of the core that are static to their file, with a window in each.
  *
- * The files are compiled here instead of by themselves.  The one thing changed
- * is that a planted bug can drop a kgo_ready() of chan.c.
+ * The files are compiled here instead of by themselves.  What is changed is
+ * that a planted bug can drop a kgo_ready() of chan.c, and a lock or the way
+ * out of a queue in select.c.
  */
 #include "sim.h"
 
@@ -16,6 +17,28 @@
 	} while (0)
 #include "chan.c"
 #undef kgo_ready
+
+#define planted(what)	(sim_plant && sim_plant_##what(__func__))
+#define port_lock(l)							\
+	do {								\
+		if (!planted(no_lock))					\
+			port_lock(l);					\
+	} while (0)
+#define port_unlock(l)							\
+	do {								\
+		if (!planted(no_lock))					\
+			port_unlock(l);					\
+	} while (0)
+#define chan_queue_del(q, w)						\
+	do {								\
+		if (!planted(stay_queued))				\
+			chan_queue_del(q, w);				\
+	} while (0)
+#include "select.c"
+#undef port_lock
+#undef port_unlock
+#undef chan_queue_del
+
 #include "sema.c"
 
 kgo_lock_t *peek_chan_lock(struct kgo_chan *c)
@@ -23,13 +46,13 @@ kgo_lock_t *peek_chan_lock(struct kgo_chan *c)
 	return &c->lock;
 }
 
-static u32 view_queue(struct kgo_list *q, const void **v)
+static u32 view_queue(struct chan_queue *q, const void **v)
 {
-	struct kgo_list *l;
+	struct kgo_waiter *w;
 	u32 n = 0;
 
-	for (l = q->next; l != q && n < 64; l = l->next)
-		v[n++] = container_of(l, struct chan_waiter, link);
+	for (w = q->first; w && n < 64; w = w->next)
+		v[n++] = w;
 	return n;
 }
 
@@ -42,10 +65,21 @@ void peek_chan(struct kgo_chan *c, struct chan_view *v)
 	v->closed = c->closed;
 }
 
-/* @waiter has just left its queue; its goroutine cannot run before unlock. */
-bool peek_timed_out(const void *waiter)
+/*
+ * Is it of a select that was decided for another one of its waiters, or for
+ * none?  @waiter is in a queue, or has just left it: then its goroutine cannot
+ * run on before the channel is unlocked.
+ */
+bool peek_stale(const void *waiter)
 {
-	return ((const struct chan_waiter *)waiter)->result == -ETIMEDOUT;
+	const struct kgo_waiter *w = waiter;
+
+	return w->sel && w->sel->decided && w->sel->won != w;
+}
+
+const void *peek_select_of(const void *waiter)
+{
+	return ((const struct kgo_waiter *)waiter)->sel;
 }
 
 u32 peek_chan_waiters(struct kgo_chan *c)

@@ -18,19 +18,21 @@ enum plant {
 	PLANT_SKIPPED_CLOSE,	/* close forgets a waiter */
 	PLANT_LOST_KEEPER,	/* nobody watches timers */
 	PLANT_SEMA_HINT,	/* a semaphore's hint of waiters is stale */
+	PLANT_TWO_WINNERS,	/* a select decided without its lock */
+	PLANT_STAYS_QUEUED,	/* a select that leaves its waiters behind */
 	NR_PLANTS
 };
 
 const char *const plant_names[] = {
 	"none", "lost-wake", "lost-wake-park", "no-retry", "two-owners",
 	"stolen-runnext", "double-run", "skipped-close", "lost-keeper",
-	"sema-hint", NULL
+	"sema-hint", "two-winners", "stays-queued", NULL
 };
 
 /* Where each shows soonest. */
 static const char *const shows_in[] = {
 	NULL, "spawn", "spawn", "spawn", "block", "yield", "yield", "close",
-	"sleep", "mutex"
+	"sleep", "mutex", "select", "select"
 };
 
 u32 plant_find(const char *name)
@@ -97,4 +99,15 @@ bool sim_plant_drop_ready(const char *func)
 {
 	return sim_plant == PLANT_SKIPPED_CLOSE &&
 	       !strcmp(func, "kgo_chan_close") && sim_chance(0x8000);
+}
+
+bool sim_plant_no_lock(const char *func)
+{
+	return sim_plant == PLANT_TWO_WINNERS &&
+	       !strcmp(func, "kgo_select_decide");
+}
+
+bool sim_plant_stay_queued(const char *func)
+{
+	return sim_plant == PLANT_STAYS_QUEUED && !strcmp(func, "take_back");
 }

@@ -163,6 +163,13 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val);
 					.func = __func__, .line = __LINE__, \
 					.op = SIM_RELAX })
 
+void port_lock(kgo_lock_t *lock);
+
+static inline void port_lock_nested(kgo_lock_t *lock)
+{
+	port_lock(lock);
+}
+
 struct kgo_g;
 extern char *sim_g_base;
 

@@ -882,5 +882,9 @@ const struct scenario scenarios[] = {
 	{ "nomem", SC_NOMEM | SC_NOTHREAD, 1, nomem },
 	{ "idle", SC_BOUND | SC_FEW_MS, 1, idle },
 	{ "csp", SC_BOUND, 8, csp_main },
+	{ "select", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, select_main },
+	{ "select-fan", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_fan_main },
+	{ "select-self", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_self_main },
+	{ "select-default", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_default_main },
 	{ NULL, 0, 0, NULL }
 };

@@ -9,7 +9,7 @@
  *   peek.c	looks into the static parts of the core
  *   trace.c	what happened, in words
  *   plants.c	bugs put in on purpose
- *   scenarios.c, csp.c	the programs that run
+ *   scenarios.c, csp.c, selects.c	the programs that run
  *   main.c	command line, TAP
  */
 #ifndef SIM_H
@@ -203,7 +203,8 @@ struct chan_view {
 };
 kgo_lock_t *peek_chan_lock(struct kgo_chan *c);
 void peek_chan(struct kgo_chan *c, struct chan_view *v);
-bool peek_timed_out(const void *waiter);
+bool peek_stale(const void *waiter);
+const void *peek_select_of(const void *waiter);
 u32 peek_chan_waiters(struct kgo_chan *c);
 void peek_sema_reset(void);
 u32 peek_sema_waiters(void);
@@ -222,10 +223,16 @@ extern const char *const plant_names[];
 u32 plant_find(const char *name);
 const char *plant_scenario(u32 plant);
 bool sim_plant_drop_ready(const char *func);
+bool sim_plant_no_lock(const char *func);
+bool sim_plant_stay_queued(const char *func);
 
-/* scenarios.c, csp.c: programs, and what they may use beside the core */
+/* scenarios.c and others: programs, and what they may use beside the core */
 extern const struct scenario scenarios[];
 void csp_main(void *unused);
+void select_main(void *unused);
+void select_fan_main(void *unused);
+void select_self_main(void *unused);
+void select_default_main(void *unused);
 
 #define sim_expect(cond, ...)						\
 	do {								\

@@ -166,8 +166,13 @@ void sim_store(volatile void *addr, u32 size, u64 val, bool release)
 	struct sim_thread *t = S.cur;
 	struct sim_pending *s;
 
-	/* A local variable is nobody else's. */
+	/*
+	 * A local variable is nobody else's, unless it is a lock: to leave that
+	 * is a full barrier here.  (Its stack may be another's before long.)
+	 */
 	if (!t || world_is_stack(addr)) {
+		if (release)
+			sim_full_barrier();
 		set(addr, size, val);
 		return;
 	}

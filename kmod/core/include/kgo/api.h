@@ -19,6 +19,7 @@
 
 #include "chan.h"
 #include "go.h"
+#include "select.h"
 #include "sync.h"
 #include "time.h"
 

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Select.
+ *
+ * First a look at all channels without their locks.  If some seem to be ready,
+ * one of them is chosen at random and tried: with one lock most selects that
+ * need not wait are done.
+ *
+ * Else a waiter goes into the queue of each channel, one after the other, each
+ * after a last look under that channel's lock.  From the first one on others
+ * may decide the select.  Deciding is done once, under the select's own lock,
+ * by whoever comes first of
+ *
+ *   - a peer that takes one of the waiters off its queue (take_waiter() in chan.c),
+ *   - the select itself, which finds a channel ready while it still queues up,
+ *   - the timer.
+ *
+ * If nobody did until all waiters are queued the goroutine parks, and drops
+ * that lock once it is off its stack: so whoever decides a parked one may make
+ * it ready at once, and one that is still on its way is not made ready but
+ * finds out by itself.  In the end the other waiters are taken back.
+ *
+ * Two selects that meet decide each other, or neither: the one that still
+ * queues up takes both locks, the lower address first.
+ *
+ * A select with a default is one whose time is over when all its waiters are
+ * queued.  At that moment no channel is ready: none was when its waiter was
+ * queued, and who made one ready later has found the waiter.  To look at one
+ * channel after the other is not enough: with two channels of which one is
+ * ready at any time it can find neither.  (Go's TestNonblockSelectRace.)
+ *
+ * Rejected: to hold the locks of all channels, taken in order of their
+ * address, from the last look until the goroutine is off its stack, as Go
+ * does.  In the kernel those are spinlocks: interrupts would be off for a time
+ * that the number of cases decides, and 255 is as many as it can count.  In a
+ * program a thread that is preempted there would stop the users of them all.
+ * And the cases need not be sorted.
+ */
+#include "chan.h"
+
+#define FOR_EVER	(-1LL)
+
+/**
+ * kgo_select_decide() - Decide a select, unless it is already
+ * @w: its waiter that wins
+ * @ready: where its goroutine goes if it has to be made ready; may be NULL if
+ *	the caller is that goroutine
+ *
+ * CONTEXT: with the lock of the channel of @w.  Return: true if @w has won.
+ */
+bool kgo_select_decide(struct kgo_waiter *w, struct kgo_g **ready)
+{
+	struct kgo_select *sel = w->sel;
+	bool first;
+
+	port_lock(&sel->lock);
+	first = !port_load(&sel->decided);
+	if (first) {
+		port_store(&sel->decided, true);
+		sel->won = w;
+		if (sel->parked)
+			*ready = sel->g;
+	}
+	port_unlock(&sel->lock);
+	return first;
+}
+
+/* Both, or neither.  @mine is not parked: it is the caller's. */
+static enum chan_taken decide_both(struct kgo_waiter *me, struct kgo_waiter *w,
+				   struct kgo_g **ready)
+{
+	struct kgo_select *mine = me->sel, *other = w->sel;
+	bool mine_first = mine < other;
+	enum chan_taken ret;
+
+	port_lock(mine_first ? &mine->lock : &other->lock);
+	port_lock_nested(mine_first ? &other->lock : &mine->lock);
+	if (port_load(&mine->decided)) {
+		ret = CHAN_LOST;
+	} else if (port_load(&other->decided)) {
+		ret = CHAN_STALE;
+	} else {
+		port_store(&mine->decided, true);
+		mine->won = me;
+		port_store(&other->decided, true);
+		other->won = w;
+		if (other->parked)
+			*ready = other->g;
+		ret = CHAN_TAKEN;
+	}
+	port_unlock(mine_first ? &other->lock : &mine->lock);
+	port_unlock(mine_first ? &mine->lock : &other->lock);
+	return ret;
+}
+
+/**
+ * kgo_select_take() - May this waiter be served?
+ * @me: NULL, or the waiter of the caller's select, another one than that of @w
+ * @w: a waiter of the other direction
+ * @ready: where the goroutine of @w goes if it has to be made ready
+ *
+ * CONTEXT: with the lock of the channel.
+ * Return: %CHAN_TAKEN: it is the caller's, who does what it waited for before
+ * he drops the lock; then the select of @me is decided as well.
+ */
+enum chan_taken kgo_select_take(struct kgo_waiter *me, struct kgo_waiter *w,
+				struct kgo_g **ready)
+{
+	if (w->sel && me)
+		return decide_both(me, w, ready);
+	if (w->sel)
+		return kgo_select_decide(w, ready) ? CHAN_TAKEN : CHAN_STALE;
+	if (me && !kgo_select_decide(me, NULL))
+		return CHAN_LOST;
+	*ready = w->g;
+	return CHAN_TAKEN;
+}
+
+static struct kgo_g *select_fire(struct kgo_timer *t)
+{
+	struct kgo_select *sel = container_of(t, struct kgo_select, timer);
+	struct kgo_g *g = NULL;
+
+	port_lock(&sel->lock);
+	if (!port_load(&sel->decided)) {
+		port_store(&sel->decided, true);
+		if (sel->parked)
+			g = sel->g;
+	}
+	port_unlock(&sel->lock);
+	return g;
+}
+
+static bool looks_ready(const struct kgo_case *k)
+{
+	struct kgo_chan *c = k->c;
+
+	if (!c)
+		return false;
+	if (k->op == KGO_CASE_RECV)
+		return port_load(&c->count) || port_load(&c->sendq.first) ||
+		       port_load(&c->closed);
+	return port_load(&c->recvq.first) || port_load(&c->count) < c->cap ||
+	       port_load(&c->closed);
+}
+
+static int do_case(struct kgo_case *k, struct kgo_waiter *me,
+		   struct kgo_g **ready)
+{
+	if (k->op == KGO_CASE_RECV)
+		return kgo_chan_recv_now(k->c, k->v, me, ready);
+	return kgo_chan_send_now(k->c, k->v, me, ready);
+}
+
+static struct chan_queue *queue_of(struct kgo_case *k)
+{
+	return k->op == KGO_CASE_RECV ? &k->c->recvq : &k->c->sendq;
+}
+
+/* Queue up, from case @i on.  Return: how many cases were gone through. */
+static unsigned int queue_up(struct kgo_select *sel, struct kgo_case *cases,
+			     unsigned int n, unsigned int i)
+{
+	struct kgo_g *ready = NULL;
+	unsigned int done;
+	int ret;
+
+	for (done = 0; done < n; done++, i = i + 1 == n ? 0 : i + 1) {
+		struct kgo_case *k = &cases[i];
+		struct kgo_waiter *w = &k->waiter;
+
+		w->queued = 0;
+		if (!k->c)
+			continue;
+		if (port_load(&sel->decided))
+			break;
+		w->g = sel->g;
+		w->sel = sel;
+		w->elem = k->v;
+		port_lock(&k->c->lock);
+		ret = do_case(k, w, &ready);
+		if (ret == -EAGAIN) {
+			chan_queue_push(queue_of(k), w);
+			port_unlock(&k->c->lock);
+			continue;
+		}
+		port_unlock(&k->c->lock);
+		if (ret != -EALREADY)
+			w->result = ret;
+		if (ready)
+			kgo_ready(ready);
+		break;
+	}
+	return done;
+}
+
+/*
+ * Take the waiters back.  Whoever has taken one off a queue has done with it
+ * when he leaves the channel's lock.
+ */
+static void take_back(struct kgo_select *sel, struct kgo_case *cases,
+		      unsigned int n, unsigned int i, unsigned int done)
+{
+	for (; done; done--, i = i + 1 == n ? 0 : i + 1) {
+		struct kgo_case *k = &cases[i];
+
+		/* Who woke it has done with its waiter before. */
+		if (!k->c || (sel->parked && sel->won == &k->waiter))
+			continue;
+		port_lock(&k->c->lock);
+		if (k->waiter.queued)
+			chan_queue_del(queue_of(k), &k->waiter);
+		port_unlock(&k->c->lock);
+	}
+}
+
+/* Nothing seems to be ready.  As kgo_select(), with in_sched set. */
+static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
+		       long long ns, u16 reason)
+{
+	struct kgo_select sel = { .g = m->curg, .timer.fire = select_fire };
+	unsigned int first = n > 1 ? kgo_rand(m) % n : 0, done;
+	struct kgo_case *k;
+	int ret;
+
+	port_lock_init(&sel.lock);
+	if (ns > 0) {
+		ret = kgo_timer_start(&sel.timer, ns);
+		if (ret)
+			return ret;
+	}
+	done = queue_up(&sel, cases, n, first);
+	port_lock(&sel.lock);
+	if (port_load(&sel.decided)) {
+		port_unlock(&sel.lock);
+	} else if (!ns) {
+		port_store(&sel.decided, true);
+		port_unlock(&sel.lock);
+	} else {
+		sel.parked = true;
+		kgo_park(m, reason, &sel.lock);
+	}
+	take_back(&sel, cases, n, first, done);
+	if (ns > 0)
+		kgo_timer_stop(&sel.timer);
+
+	if (!sel.won)
+		return ns ? -ETIMEDOUT : -EAGAIN;
+	k = container_of(sel.won, struct kgo_case, waiter);
+	if (k->op == KGO_CASE_SEND && !k->waiter.result)
+		k->ok = 1;
+	else
+		k->ok = k->waiter.result;
+	return k->ok < 0 ? k->ok : (int)(k - cases);
+}
+
+static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
+{
+	unsigned int i, live = 0, seen = 0, pick = 0;
+	struct kgo_g *ready = NULL;
+	struct kgo_m *m;
+	int ret;
+
+	if (n > (~0U >> 1))
+		return -EINVAL;
+	m = kgo_enter_sched();
+	for (i = 0; i < n; i++) {
+		if (unlikely(cases[i].op - KGO_CASE_RECV > 1)) {
+			kgo_leave_sched();
+			return -EINVAL;
+		}
+		live += cases[i].c != NULL;
+		/* Each of those seen so far with the same chance. */
+		if (looks_ready(&cases[i]) &&
+		    (!seen++ || ((u64)kgo_rand(m) * seen) >> 32 == 0))
+			pick = i;
+	}
+	if (likely(seen)) {
+		struct kgo_case *k = &cases[pick];
+
+		port_lock(&k->c->lock);
+		ret = do_case(k, NULL, &ready);
+		port_unlock(&k->c->lock);
+		if (ready)
+			kgo_ready(ready);
+		if (likely(ret != -EAGAIN)) {
+			k->ok = k->op == KGO_CASE_SEND && !ret ? 1 : ret;
+			ret = ret < 0 ? ret : (int)pick;
+			goto out;
+		}
+	}
+	/* One channel alone has just been looked at. */
+	if (!ns && live < 2)
+		ret = -EAGAIN;
+	else
+		ret = select_slow(m, cases, n, ns, n ? KGO_WAIT_SELECT :
+				  KGO_WAIT_SELECT_EMPTY);
+out:
+	kgo_leave_sched();
+	if (unlikely(ret == -EPIPE))
+		port_panic("send on closed channel");
+	return ret;
+}
+
+/**
+ * kgo_select_one() - Send or receive with an end
+ * @m: from kgo_enter_sched()
+ * @c: the channel
+ * @v: the value, or where to
+ * @send: send
+ * @ns: nanoseconds, positive
+ *
+ * CONTEXT: a goroutine with in_sched set; parks.
+ * Return: as kgo_chan_send_timeout() and kgo_chan_recv_timeout(), does not
+ * panic.
+ */
+int kgo_select_one(struct kgo_m *m, struct kgo_chan *c, void *v, bool send,
+		   long long ns)
+{
+	struct kgo_case k = KGO_CASE(c, v, send ? KGO_CASE_SEND : KGO_CASE_RECV);
+	int ret;
+
+	ret = select_slow(m, &k, 1, ns, send ? KGO_WAIT_CHAN_SEND :
+			  KGO_WAIT_CHAN_RECEIVE);
+	if (ret < 0)
+		return ret;
+	return send ? 0 : k.ok;
+}
+
+int kgo_select(struct kgo_case *cases, unsigned int n)
+{
+	return do_select(cases, n, FOR_EVER);
+}
+
+int kgo_select_try(struct kgo_case *cases, unsigned int n)
+{
+	return do_select(cases, n, 0);
+}
+
+int kgo_select_timeout(struct kgo_case *cases, unsigned int n, long long ns)
+{
+	int ret = do_select(cases, n, ns > 0 ? ns : 0);
+
+	return ret == -EAGAIN ? -ETIMEDOUT : ret;
+}

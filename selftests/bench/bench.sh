@@ -17,7 +17,7 @@ set -eu -o pipefail
 BENCH=${BENCH:-} RUNS=${RUNS:-5}
 here=$TOP/selftests/bench
 bin=$user/bench
-native=(spawn pingpong yield chan fan mutex sieve skynet sleep curve)
+native=(spawn pingpong yield chan select fan mutex sieve skynet sleep curve)
 # Too large for a guest, or bound by a clock that only counts instructions.
 not_in_guest=' sleep curve '
 

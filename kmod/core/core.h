@@ -75,6 +75,29 @@ static inline u32 kgo_rand(struct kgo_m *m)
 	return (u32)(x >> 32);
 }
 
+/* How much of a stack is touched when its goroutine comes to run, or starts. */
+#define KGO_WARM_STACK	256U
+
+/*
+ * @g is soon to run or to be started: let the processor fetch the top of its
+ * stack, which lies on a page of its own.  What is there is of no matter.
+ */
+static inline void kgo_warm_stack(const struct kgo_g *g)
+{
+	const char *sp = (const char *)(unsigned long)port_load(&g->d.sp);
+	u32 i;
+
+	for (i = 0; i < KGO_WARM_STACK; i += 64)
+		__builtin_prefetch(sp + i, 1);
+}
+
+/* The descriptor of @g is soon to be looked at. */
+static inline void kgo_warm_g(const struct kgo_g *g)
+{
+	__builtin_prefetch(g, 1);
+	__builtin_prefetch((const char *)g + 64, 1);
+}
+
 /* rt.c */
 int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base);
 void kgo_rt_destroy(void);

@@ -22,6 +22,7 @@
 #include "core.h"
 
 #define RUNQ_MASK	(KGO_RUNQ_SIZE - 1)
+#define WARM_LEAST	32U
 #define RING_TICK	64U	/* a power of two */
 
 /* The ring is full: half of it and @g go to the global queue. */
@@ -112,6 +113,17 @@ static bool next_claim(struct kgo_p *p, u32 index)
 	return port_cas(&p->d.runnext, index, KGO_NO_G);
 }
 
+/*
+ * Goroutines that wait behind so many others have gone from the caches: fetch
+ * them one and two turns before theirs.  A ring so long is no place where the
+ * few instructions would count.
+ */
+static void ring_warm(struct kgo_p *p, u32 head)
+{
+	kgo_warm_stack(port_g(port_load(&p->d.runq[(head + 1) & RUNQ_MASK])));
+	kgo_warm_g(port_g(port_load(&p->d.runq[(head + 2) & RUNQ_MASK])));
+}
+
 static struct kgo_g *ring_get(struct kgo_p *p)
 {
 	u32 head, index;
@@ -120,6 +132,8 @@ static struct kgo_g *ring_get(struct kgo_p *p)
 		head = port_load_acquire(&p->d.runq_head);
 		if (head == p->d.runq_tail)
 			return NULL;
+		if (unlikely(p->d.runq_tail - head > WARM_LEAST))
+			ring_warm(p, head);
 		index = port_load(&p->d.runq[head & RUNQ_MASK]);
 		if (ring_claim(p, head))
 			return port_g(index);

@@ -31,7 +31,7 @@ const char *const plant_names[] = {
 
 /* Where each shows soonest. */
 static const char *const shows_in[] = {
-	NULL, "spawn", "spawn", "spawn", "block", "yield", "yield", "close",
+	NULL, "outside", "spawn", "spawn", "block", "yield", "yield", "close",
 	"sleep", "mutex", "select", "select"
 };
 
@@ -69,8 +69,7 @@ bool sim_plant_no_mb(const char *func)
 {
 	switch (sim_plant) {
 	case PLANT_LOST_WAKE:
-		return !strcmp(func, "kgo_runq_put") ||
-		       !strcmp(func, "kgo_globq_put_all");
+		return !strcmp(func, "kgo_globq_put_all");
 	case PLANT_LOST_WAKE_PARK:
 		return !strcmp(func, "arb_park");
 	}

@@ -31,7 +31,7 @@ const char *const plant_names[] = {
 
 /* Where each shows soonest. */
 static const char *const shows_in[] = {
-	NULL, "outside", "spawn", "spawn", "block", "yield", "yield", "close",
+	NULL, "outside", "spawn", "hog", "block", "yield", "yield", "close",
 	"sleep", "mutex", "select", "select"
 };
 

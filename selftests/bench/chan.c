@@ -42,7 +42,7 @@ static void all(long n)
 	int i;
 
 	c = kgo_chan_make(sizeof(long), CAP);
-	bench_ok(c != NULL, "kgo_chan_make");
+	bench_ok(!!c, "kgo_chan_make");
 	kgo_wg_add(&sent, SENDERS);
 	kgo_wg_add(&received, RECEIVERS);
 	for (i = 0; i < RECEIVERS; i++)

@@ -32,7 +32,7 @@ static double one_round(long n)
 	long i;
 
 	gate = kgo_chan_make(0, 0);
-	bench_ok(gate != NULL, "kgo_chan_make");
+	bench_ok(!!gate, "kgo_chan_make");
 	kgo_wg_add(&parked, (int)n);
 	kgo_wg_add(&ended, (int)n);
 	for (i = 0; i < n; i++)

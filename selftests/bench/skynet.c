@@ -29,7 +29,7 @@ static void skynet(void *arg)
 		return;
 	}
 	down = kgo_chan_make(sizeof(long), 0);
-	bench_ok(down != NULL, "kgo_chan_make");
+	bench_ok(!!down, "kgo_chan_make");
 	for (i = 0; i < DIV; i++) {
 		child[i] = (struct node){ down, n.num + i * (n.size / DIV),
 					  n.size / DIV };
@@ -48,7 +48,7 @@ static void all(long leaves)
 	struct node root = { kgo_chan_make(sizeof(long), 0), 0, leaves };
 	long sum;
 
-	bench_ok(root.up != NULL, "kgo_chan_make");
+	bench_ok(!!root.up, "kgo_chan_make");
 	bench_ok(!kgo_go(skynet, &root), "kgo_go");
 	kgo_chan_recv(root.up, &sum);
 	bench_ok(sum == leaves * (leaves - 1) / 2, "the sum");

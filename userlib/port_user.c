@@ -22,6 +22,9 @@
 /* How often a waiter looks at a lock before it sleeps: some microseconds. */
 #define LOCK_SPINS	100
 
+/* Without membarrier() a sleeper looks again by itself. */
+#define LOCK_LOOK_NS	1000000ULL
+
 __thread struct kgo_m *kgo_tls_self;
 char *kgo_g_base;
 const struct kgo_backend_ops *kgo_backend_ops;
@@ -111,22 +114,40 @@ void kgo_futex_wake(u32 *word)
 		     0, 0, 0);
 }
 
+struct kgo_lock_sleepers kgo_lock_sleepers[1U << KGO_LOCK_HASH_BITS];
+
+/** kgo_lock_init() - Once, before threads contend for locks */
+void kgo_lock_init(void)
+{
+	arch_syscall(SYS_membarrier,
+		     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0);
+}
+
+static bool lock_try(kgo_lock_t *lock)
+{
+	return port_load(&lock->word) == KGO_LOCK_FREE &&
+	       port_cas(&lock->word, KGO_LOCK_FREE, KGO_LOCK_HELD);
+}
+
 void kgo_lock_slow(kgo_lock_t *lock)
 {
-	u32 i, old;
+	u32 *sleepers = kgo_lock_sleepers_of(lock);
+	bool told;
+	u32 i;
 
 	for (i = 0; i < LOCK_SPINS; i++) {
-		old = port_load(&lock->word);
-		if (old == KGO_LOCK_FREE &&
-		    port_cas(&lock->word, KGO_LOCK_FREE, KGO_LOCK_HELD))
+		if (lock_try(lock))
 			return;
-		if (old == KGO_LOCK_CONTENDED)
-			break;
 		port_relax();
 	}
-	/* Whoever slept takes it as contended: there may be more sleepers. */
-	while (port_xchg(&lock->word, KGO_LOCK_CONTENDED) != KGO_LOCK_FREE)
-		kgo_futex_wait(&lock->word, KGO_LOCK_CONTENDED, 0);
+	port_add(sleepers, 1);
+	/* Pairs with the compiler barrier in port_unlock(). */
+	told = !arch_syscall(SYS_membarrier,
+			     MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0);
+	while (!lock_try(lock))
+		kgo_futex_wait(&lock->word, KGO_LOCK_HELD,
+			       told ? 0 : port_now() + LOCK_LOOK_NS);
+	port_add(sleepers, -1U);
 }
 
 void kgo_lock_wake(kgo_lock_t *lock)

@@ -84,10 +84,28 @@ static inline struct kgo_m *port_self(void)
 }
 
 /*
- * Locks: free, held, or held with somebody asleep (Drepper, "Futexes are
- * tricky", the third mutex).  A waiter spins for about as long as a holder
- * that is not preempted needs, then sleeps.  Unfair: who comes first when it
- * is free gets it.
+ * Locks: free or held.  A waiter spins for about as long as a holder that is
+ * not preempted needs, then sleeps.  Unfair: who comes first when it is free
+ * gets it.
+ *
+ * To unlock is a plain store and a plain load, with no locked instruction,
+ * which would cost as much as to lock:
+ *
+ *   who unlocks			who goes to sleep, kgo_lock_slow()
+ *   -----------			----------------------------------
+ *   word = FREE			sleepers + 1
+ *   compiler barrier			membarrier()
+ *   read sleepers: wake one		word is HELD: sleep
+ *
+ * The membarrier() of those who sleep, some microseconds on a way that is slow
+ * as it is, is a full barrier on the CPU of the one who unlocks.  So either it
+ * sees the sleeper, or its store is seen.
+ *
+ * Sleepers are counted in a table, by the hash of the lock: after the store
+ * the lock may be locked by somebody else who frees what it is in.
+ *
+ * Rejected: the third mutex of Drepper's "Futexes are tricky", which says in
+ * its word whether somebody sleeps, and has to swap it.
  */
 typedef struct {
 	u32 word;
@@ -95,7 +113,22 @@ typedef struct {
 
 #define KGO_LOCK_FREE		0U
 #define KGO_LOCK_HELD		1U
-#define KGO_LOCK_CONTENDED	2U
+
+#define KGO_LOCK_HASH_BITS	6
+
+struct kgo_lock_sleepers {
+	u32 n;
+} __attribute__((aligned(64)));
+
+extern struct kgo_lock_sleepers kgo_lock_sleepers[1U << KGO_LOCK_HASH_BITS];
+
+static inline u32 *kgo_lock_sleepers_of(const kgo_lock_t *lock)
+{
+	/* Fibonacci hashing, Knuth 6.4 */
+	u64 h = (u64)(unsigned long)lock * 0x9e3779b97f4a7c15ULL;
+
+	return &kgo_lock_sleepers[h >> (64 - KGO_LOCK_HASH_BITS)].n;
+}
 
 void kgo_lock_slow(kgo_lock_t *lock);
 void kgo_lock_wake(kgo_lock_t *lock);
@@ -124,8 +157,9 @@ static inline void port_lock_nested(kgo_lock_t *lock)
 
 static inline void port_unlock(kgo_lock_t *lock)
 {
-	if (unlikely(__atomic_exchange_n(&lock->word, KGO_LOCK_FREE,
-					 __ATOMIC_RELEASE) == KGO_LOCK_CONTENDED))
+	port_store_release(&lock->word, KGO_LOCK_FREE);
+	port_barrier();
+	if (unlikely(port_load(kgo_lock_sleepers_of(lock))))
 		kgo_lock_wake(lock);
 }
 

@@ -41,6 +41,7 @@ static inline struct port_m *port_m_of(struct kgo_m *m)
 
 /* port_user.c */
 void kgo_port_entry(struct kgo_g *g) __attribute__((noreturn));
+void kgo_lock_init(void);
 int kgo_futex_wait(u32 *word, u32 val, u64 deadline);
 void kgo_futex_wake(u32 *word);
 

@@ -298,8 +298,10 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 			   "receive on synctest channel from outside bubble");
 		return -EPERM;
 	}
-	if (!ns && !(send ? chan_may_send(c) : chan_may_recv(c)))
+	if (!ns && !(send ? chan_may_send(c) : chan_may_recv(c))) {
+		kgo_polled();
 		return -EAGAIN;
+	}
 	m = kgo_enter_sched();
 	port_lock(&c->lock);
 	ret = send ? send_now(c, elem, NULL, &ready) :

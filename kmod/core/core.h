@@ -61,6 +61,20 @@ static inline void kgo_leave_sched(void)
 	port_store(&port_self()->d.in_sched, 0);
 }
 
+/*
+ * For a call that had nothing to do and did not enter the runtime: a goroutine
+ * that only polls must give way, too, when it has had its turn.
+ */
+static inline void kgo_polled(void)
+{
+	struct kgo_m *m = port_self();
+
+	if (m && unlikely(port_load(&m->d.p) & KGO_P_PREEMPT)) {
+		kgo_enter_sched();
+		kgo_leave_sched();
+	}
+}
+
 /* The P that an M owns; only between enter_sched and leave_sched. */
 static inline struct kgo_p *kgo_m_p(struct kgo_m *m)
 {
@@ -87,6 +101,29 @@ static inline u32 kgo_rand(struct kgo_m *m)
 	x ^= x << 17;
 	m->rand = x;
 	return (u32)(x >> 32);
+}
+
+/* How much of a stack is touched when its goroutine comes to run, or starts. */
+#define KGO_WARM_STACK	256U
+
+/*
+ * @g is soon to run or to be started: let the processor fetch the top of its
+ * stack, which lies on a page of its own.  What is there is of no matter.
+ */
+static inline void kgo_warm_stack(const struct kgo_g *g)
+{
+	const char *sp = (const char *)(unsigned long)port_load(&g->d.sp);
+	u32 i;
+
+	for (i = 0; i < KGO_WARM_STACK; i += 64)
+		__builtin_prefetch(sp + i, 1);
+}
+
+/* The descriptor of @g is soon to be looked at. */
+static inline void kgo_warm_g(const struct kgo_g *g)
+{
+	__builtin_prefetch(g, 1);
+	__builtin_prefetch((const char *)g + 64, 1);
 }
 
 /* rt.c */

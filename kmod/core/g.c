@@ -161,11 +161,18 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site)
 {
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
-	struct kgo_g *g = NULL;
+	struct kgo_g *g = NULL, *next;
 	int ret;
 
-	if (p)
+	if (p && p->gfree.head) {
 		g = kgo_gq_pop(&p->gfree);
+		/* The next spawn's; its descriptor was fetched by the last one. */
+		if (p->gfree.head) {
+			next = port_g(p->gfree.head);
+			kgo_warm_stack(next);
+			kgo_warm_g(port_g(next->next));
+		}
+	}
 	if (!g)
 		g = g_from_global(p);
 	if (!g) {

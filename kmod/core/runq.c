@@ -13,12 +13,16 @@
  * wait for everybody else between two words.  Thieves leave it to its owner
  * for a moment.  A goroutine from anywhere else begins a slice of its own.
  *
+ * With one P there are no thieves: whoever owns it is alone with its queues,
+ * and needs no atomic operation.
+ *
  * Invariants: runq_tail is written by the owner only; 0 <= tail - head <=
  * KGO_RUNQ_SIZE; a goroutine stands in at most one place.
  */
 #include "core.h"
 
 #define RUNQ_MASK	(KGO_RUNQ_SIZE - 1)
+#define WARM_LEAST	32U
 #define RING_TICK	64U	/* a power of two */
 
 /* The ring is full: half of it and @g go to the global queue. */
@@ -65,7 +69,11 @@ static void runq_push(struct kgo_p *p, struct kgo_g *g)
  * @g: in state RUNNABLE, in no queue
  * @next: it is to run next; what was to run next goes to the end
  *
- * With @next it is a full barrier, as kgo_wakep() needs after it.
+ * With @next, and if there is anybody to wake, it is a full barrier, as
+ * kgo_wakep() needs after it.  That of the exchange is enough for both
+ * goroutines: it pairs with the one in arb_park(), so that whoever parks sees
+ * a "next" here, or is seen by the caller.  What that one is, and whether the
+ * other one is in the ring already, is no matter for whether to park.
  * CONTEXT: with in_sched set.
  */
 void kgo_runq_put(struct kgo_p *p, struct kgo_g *g, bool next)
@@ -76,12 +84,44 @@ void kgo_runq_put(struct kgo_p *p, struct kgo_g *g, bool next)
 		runq_push(p, g);
 		return;
 	}
-	old = port_xchg(&p->d.runnext, g->index);
-	if (!old)
-		return;
-	runq_push(p, port_g(old));
-	/* Pairs with arb_park(): queued before nr_avail and nr_spinning are read. */
-	port_mb();
+	if (kgo_rt.nr_ps == 1) {
+		old = p->d.runnext;
+		port_store(&p->d.runnext, g->index);
+	} else {
+		old = port_xchg(&p->d.runnext, g->index);
+	}
+	if (old)
+		runq_push(p, port_g(old));
+}
+
+/* The ring's head moves past what its owner took, unless a thief was faster. */
+static bool ring_claim(struct kgo_p *p, u32 head)
+{
+	if (kgo_rt.nr_ps == 1) {
+		port_store(&p->d.runq_head, head + 1);
+		return true;
+	}
+	return port_cas(&p->d.runq_head, head, head + 1);
+}
+
+static bool next_claim(struct kgo_p *p, u32 index)
+{
+	if (kgo_rt.nr_ps == 1) {
+		port_store(&p->d.runnext, KGO_NO_G);
+		return true;
+	}
+	return port_cas(&p->d.runnext, index, KGO_NO_G);
+}
+
+/*
+ * Goroutines that wait behind so many others have gone from the caches: fetch
+ * them one and two turns before theirs.  A ring so long is no place where the
+ * few instructions would count.
+ */
+static void ring_warm(struct kgo_p *p, u32 head)
+{
+	kgo_warm_stack(port_g(port_load(&p->d.runq[(head + 1) & RUNQ_MASK])));
+	kgo_warm_g(port_g(port_load(&p->d.runq[(head + 2) & RUNQ_MASK])));
 }
 
 static struct kgo_g *ring_get(struct kgo_p *p)
@@ -92,8 +132,10 @@ static struct kgo_g *ring_get(struct kgo_p *p)
 		head = port_load_acquire(&p->d.runq_head);
 		if (head == p->d.runq_tail)
 			return NULL;
+		if (unlikely(p->d.runq_tail - head > WARM_LEAST))
+			ring_warm(p, head);
 		index = port_load(&p->d.runq[head & RUNQ_MASK]);
-		if (port_cas(&p->d.runq_head, head, head + 1)) {
+		if (ring_claim(p, head)) {
 			port_store(&p->d.slicetick, p->d.slicetick + 1);
 			return port_g(index);
 		}
@@ -124,7 +166,7 @@ struct kgo_g *kgo_runq_get(struct kgo_p *p)
 	}
 	index = port_load(&p->d.runnext);
 	/* A thief may take it, but nobody else fills it again. */
-	if (index && port_cas(&p->d.runnext, index, KGO_NO_G))
+	if (index && next_claim(p, index))
 		return port_g(index);
 	return ring_get(p);
 }

@@ -365,6 +365,17 @@ found:
 	}
 }
 
+/* Is a timer of a P that runs a goroutine to be watched by somebody else? */
+static bool timers_unwatched(u64 when)
+{
+	u64 keeper;
+
+	if (!port_load(&kgo_rt.r->nr_avail))
+		return false;
+	keeper = port_load(&kgo_rt.r->keeper_when);
+	return !keeper || keeper > when;
+}
+
 /**
  * kgo_watch_timers() - See that a P's timers are watched while it is busy
  * @m: the calling M with in_sched set
@@ -376,12 +387,8 @@ found:
 void kgo_watch_timers(struct kgo_m *m, struct kgo_p *p)
 {
 	u64 when = port_load(&p->d.timer_when);
-	u64 keeper;
 
-	if (likely(!when) || !port_load(&kgo_rt.r->nr_avail))
-		return;
-	keeper = port_load(&kgo_rt.r->keeper_when);
-	if (!keeper || keeper > when)
+	if (unlikely(when) && timers_unwatched(when))
 		kgo_wakep(m);
 }
 
@@ -479,12 +486,16 @@ static struct kgo_g *next_here(struct kgo_m *m)
 {
 	struct kgo_p *p;
 	struct kgo_g *g;
+	u64 when;
 
 	if (unlikely(port_load(&m->d.p) & KGO_P_ODD))
 		return NULL;
 	p = kgo_m_p(m);
 	if (unlikely(p->d.schedtick % FAIR_TICK == 0) ||
-	    port_load(&p->d.timer_when) || !port_load(&kgo_rt.r->nr_spare))
+	    !port_load(&kgo_rt.r->nr_spare))
+		return NULL;
+	when = port_load(&p->d.timer_when);
+	if (when && (timers_unwatched(when) || when <= port_now()))
 		return NULL;
 	g = kgo_runq_get(p);
 	if (!g)

@@ -10,13 +10,16 @@
 # The values are medians over the runs. What needs no device is measured on this machine, as NAME with
 # all its CPUs and as NAME_1p with one processor. What needs it is measured in a guest with two CPUs and
 # one processor, whose clock counts instructions (2 ns each): load on this machine does not matter there.
+# There the programs also run once each on the device, with a fraction of their counts.
 set -eu -o pipefail
 . "$(dirname "$0")/../run/stage.sh"
 
 BENCH=${BENCH:-} RUNS=${RUNS:-5}
 here=$TOP/selftests/bench
 bin=$user/bench
-native=(spawn pingpong yield timers fire)
+native=(spawn pingpong yield chan select fan mutex sieve skynet sleep curve timers fire)
+# Too large for a guest, or bound by a clock that only counts instructions.
+not_in_guest=' sleep curve timers fire '
 
 # wanted NAME: is the figure, or one whose name starts with NAME_, asked for?
 wanted() { [[ $1 == "$BENCH"* || $BENCH == "$1"_* ]]; }
@@ -34,7 +37,9 @@ build() {
 			-o "$bin/$name" "$f" "$user/libkgo.a" -pthread
 	done
 	for f in "$here"/go/*.go; do
-		quietly "$go" build -trimpath -o "$bin/$(basename "$f" .go).go" "$f"
+		name=$(basename "$f" .go)
+		[ "$name" != bench ] || continue
+		quietly "$go" build -trimpath -o "$bin/$name.go" "$here/go/bench.go" "$f"
 	done
 }
 
@@ -47,6 +52,21 @@ one() {
 	else
 		KGO_PROCS=$procs GOMAXPROCS=$procs KGO_BACKEND=futex "$@"
 	fi
+}
+
+# samples FIGURE BACKEND KGO GO: what both printed, as samples. A program prints a number, or lines of a
+# name and a number: those become figures FIGURE_NAME, before a "_1p".
+samples() {
+	awk -v figure="$1" -v backend="$2" '
+	FNR == NR { name[++n] = NF > 1 ? $1 : ""; kgo[n] = $NF; next }
+	{ m++; if (name[m] != (NF > 1 ? $1 : "")) exit 1
+	  f = figure
+	  if (name[m] != "") {
+		p = sub(/_1p$/, "", f) ? "_1p" : ""
+		f = f "_" name[m] p
+	  }
+	  print "sample", f, backend, "go", kgo[m], $NF }
+	END { exit n != m || !n }' <(echo "$3") <(echo "$4")
 }
 
 # Who goes first changes from run to run.
@@ -66,19 +86,35 @@ measure_here() {
 					g=$(one $procs "$bin/$name.go")
 					k=$(one $procs "$bin/$name")
 				fi
-				echo "sample $figure futex go $k $g" >&3
+				samples "$figure" futex "$k" "$g" >&3
 			done
 		done
 		! wanted getppid || echo "sample getppid futex thread $(one 1 "$bin/getppid")" >&3
 	done
 }
 
+# Is there anything for it to do?
+guest_wanted() {
+	local name
+	! { wanted block_gap || wanted getppid; } || return 0
+	for name in "${native[@]}"; do
+		[[ $not_in_guest == *" $name "* ]] || ! wanted "${name}_1p" || return 0
+	done
+	return 1
+}
+
 measure_guest() {
+	local name
 	build_module
 	step "in a guest with Linux $kernel"
 	mkdir -p "$tmp/stage/bin"
 	cp "$module" "$tmp/stage/kgo.ko"
 	cp "$bin"/{block_gap,block_gap.go,feeder,getppid} "$tmp/stage/bin/"
+	for name in "${native[@]}"; do
+		[[ $not_in_guest != *" $name "* ]] || continue
+		cp "$bin/$name" "$bin/$name.go" "$tmp/stage/bin/"
+		echo "$name" >>"$tmp/stage/programs"
+	done
 	install -m 755 "$here/guest.sh" "$tmp/stage/run.sh"
 	quietly "$RIG/initramfs.sh" "$tmp/guest.cpio.gz" "$tmp/stage"
 	"$RIG/boot.sh" --kernel "$kernel" --smp 2 --icount --run "/run.sh $RUNS $BENCH" --timeout 600 "$tmp/guest.cpio.gz" |
@@ -108,6 +144,20 @@ figures() {
 			k = median(kgo[key], n[key]); p = median(other[key], n[key])
 			printf "figure %s kgo=%s peer=%s:%s ratio=%.3f unit=ns runs=%d\n",
 				key, k, peer[key], p, k / p, n[key]
+			if (key !~ /^curve_[0-9]/) continue
+			c = key; sub(/_[0-9]+/, "_max_over_min", c)
+			if (!(c in runs)) { curves[++nr_curves] = c; kmin[c] = k; pmin[c] = p }
+			runs[c] = n[key]; who[c] = peer[key]
+			if (k < kmin[c]) kmin[c] = k
+			if (k > kmax[c]) kmax[c] = k
+			if (p < pmin[c]) pmin[c] = p
+			if (p > pmax[c]) pmax[c] = p
+		}
+		# How flat: the dearest number of goroutines by the cheapest.
+		for (i = 1; i <= nr_curves; i++) {
+			c = curves[i]; k = kmax[c] / kmin[c]; p = pmax[c] / pmin[c]
+			printf "figure %s kgo=%.2f peer=%s:%.2f ratio=%.3f unit=x runs=%d\n",
+				c, k, who[c], p, k / p, runs[c]
 		}
 		exit bad || !keys
 	}' "$1"
@@ -120,6 +170,6 @@ exec 3>"$tmp/samples"
 	build_lib
 	build
 	measure_here
-	! { wanted block_gap || wanted getppid; } || measure_guest
+	! guest_wanted || measure_guest
 } >&2
 figures "$tmp/samples"

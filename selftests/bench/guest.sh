@@ -29,4 +29,13 @@ while [ $run -lt "$runs" ]; do
 		echo "sample getppid device thread $both"
 	fi
 done
+
+# One run: by this clock the next would be the same.
+export BENCH_DIV=20
+while read -r name; do
+	wanted "${name}_1p" || continue
+	k=$($name) || exit 1
+	g=$($name.go) || exit 1
+	echo "sample ${name}_1p device go $k $g"
+done </programs
 rmmod kgo

@@ -24,22 +24,22 @@ static void player(void *arg)
 
 static int start(void *arg)
 {
+	long rounds = bench_scaled(ROUNDS), i, v;
 	long long t0 = 0;
-	long i, v;
 
 	(void)arg;
 	ping = kgo_chan_make(sizeof(long), 0);
 	pong = kgo_chan_make(sizeof(long), 0);
 	bench_ok(ping && pong, "kgo_chan_make");
 	bench_ok(!kgo_go(player, NULL), "kgo_go");
-	for (i = -WARM; i < ROUNDS; i++) {
+	for (i = -WARM; i < rounds; i++) {
 		if (!i)
 			t0 = bench_now();
 		kgo_chan_send(ping, &i);
 		kgo_chan_recv(pong, &v);
 		bench_ok(v == i, "the way back");
 	}
-	printf("%.2f\n", (double)(bench_now() - t0) / ROUNDS);
+	printf("%.2f\n", (double)(bench_now() - t0) / (double)rounds);
 	return 0;
 }
 

@@ -23,11 +23,12 @@ static void nothing(void *arg)
 
 static int start(void *arg)
 {
+	long rounds = bench_scaled(ROUNDS), round;
 	long long t0 = 0;
-	int round, i;
+	int i;
 
 	(void)arg;
-	for (round = -WARM; round < ROUNDS; round++) {
+	for (round = -WARM; round < rounds; round++) {
 		if (!round)
 			t0 = bench_now();
 		kgo_wg_add(&wg, BATCH);
@@ -35,7 +36,7 @@ static int start(void *arg)
 			bench_ok(!kgo_go(nothing, NULL), "kgo_go");
 		kgo_wg_wait(&wg);
 	}
-	printf("%.2f\n", (double)(bench_now() - t0) / ((double)ROUNDS * BATCH));
+	printf("%.2f\n", (double)(bench_now() - t0) / ((double)rounds * BATCH));
 	return 0;
 }
 

@@ -35,13 +35,14 @@ static void all(long yields)
 
 static int start(void *arg)
 {
+	long yields = bench_scaled(YIELDS);
 	long long t0;
 
 	(void)arg;
 	all(WARM);
 	t0 = bench_now();
-	all(YIELDS);
-	printf("%.2f\n", (double)(bench_now() - t0) / ((double)GOROUTINES * YIELDS));
+	all(yields);
+	printf("%.2f\n", (double)(bench_now() - t0) / ((double)GOROUTINES * yields));
 	return 0;
 }
 

@@ -116,8 +116,7 @@ bool sim_plant_no_mb(const char *func)
 {
 	switch (sim_plant) {
 	case PLANT_LOST_WAKE:
-		return !strcmp(func, "kgo_runq_put") ||
-		       !strcmp(func, "kgo_globq_put_all");
+		return !strcmp(func, "kgo_globq_put_all");
 	case PLANT_LOST_WAKE_PARK:
 		return !strcmp(func, "arb_park");
 	case PLANT_LATE_QUIESCE:

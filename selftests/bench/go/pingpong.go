@@ -22,6 +22,7 @@ func player(ping, pong chan int) {
 func main() {
 	var t0 time.Time
 
+	rounds := scaled(rounds)
 	ping := make(chan int)
 	pong := make(chan int)
 	go player(ping, pong)
@@ -34,5 +35,5 @@ func main() {
 			panic("the way back failed")
 		}
 	}
-	fmt.Printf("%.2f\n", float64(time.Since(t0).Nanoseconds())/rounds)
+	fmt.Printf("%.2f\n", float64(time.Since(t0).Nanoseconds())/float64(rounds))
 }

@@ -24,6 +24,7 @@ func nothing() {
 func main() {
 	var t0 time.Time
 
+	rounds := scaled(rounds)
 	for round := -warm; round < rounds; round++ {
 		if round == 0 {
 			t0 = time.Now()
@@ -34,5 +35,5 @@ func main() {
 		}
 		wg.Wait()
 	}
-	fmt.Printf("%.2f\n", float64(time.Since(t0).Nanoseconds())/(rounds*batch))
+	fmt.Printf("%.2f\n", float64(time.Since(t0).Nanoseconds())/float64(rounds*batch))
 }

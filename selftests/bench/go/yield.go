@@ -34,8 +34,9 @@ func all(n int) {
 }
 
 func main() {
+	yields := scaled(yields)
 	all(warm)
 	t0 := time.Now()
 	all(yields)
-	fmt.Printf("%.2f\n", float64(time.Since(t0).Nanoseconds())/(goroutines*yields))
+	fmt.Printf("%.2f\n", float64(time.Since(t0).Nanoseconds())/float64(goroutines*yields))
 }

@@ -8,6 +8,8 @@
  */
 #include "task.h"
 
+#define ACTIVE	"errgroup: modify limit while goroutines in the group are still active"
+
 struct kgo_ctx *kgo_errgroup_with_context(struct kgo_errgroup *g,
 					  struct kgo_ctx *parent)
 {
@@ -22,7 +24,7 @@ struct kgo_ctx *kgo_errgroup_with_context(struct kgo_errgroup *g,
 void kgo_errgroup_set_limit(struct kgo_errgroup *g, int n)
 {
 	if (g->limited && g->sem.used) {
-		kgo_panic_rt("errgroup: modify limit while goroutines in the group are still active");
+		kgo_panic_rt(ACTIVE);
 		return;
 	}
 	g->limited = n >= 0;

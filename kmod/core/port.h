@@ -103,7 +103,7 @@ void port_lock_init(kgo_lock_t *lock);
 void port_lock(kgo_lock_t *lock);
 void port_unlock(kgo_lock_t *lock);
 /* A second one of the same kind; the caller sees to an order among them. */
-static inline void port_lock_nested(kgo_lock_t *lock);
+void port_lock_nested(kgo_lock_t *lock);
 /* Throws unless the lock is held, where the port can tell. */
 void port_assert_held(kgo_lock_t *lock);
 

@@ -71,11 +71,12 @@ static enum chan_taken decide_both(struct kgo_waiter *me, struct kgo_waiter *w,
 				   struct kgo_g **ready)
 {
 	struct kgo_select *mine = me->sel, *other = w->sel;
-	bool mine_first = mine < other;
+	struct kgo_select *first = mine < other ? mine : other;
+	struct kgo_select *second = mine < other ? other : mine;
 	enum chan_taken ret;
 
-	port_lock(mine_first ? &mine->lock : &other->lock);
-	port_lock_nested(mine_first ? &other->lock : &mine->lock);
+	port_lock(&first->lock);
+	port_lock_nested(&second->lock);
 	if (port_load(&mine->decided)) {
 		ret = CHAN_LOST;
 	} else if (port_load(&other->decided)) {
@@ -89,8 +90,8 @@ static enum chan_taken decide_both(struct kgo_waiter *me, struct kgo_waiter *w,
 			*ready = other->g;
 		ret = CHAN_TAKEN;
 	}
-	port_unlock(mine_first ? &other->lock : &mine->lock);
-	port_unlock(mine_first ? &mine->lock : &other->lock);
+	port_unlock(&second->lock);
+	port_unlock(&first->lock);
 	return ret;
 }
 

@@ -375,15 +375,17 @@ static __attribute__((noinline)) void check(int cond)
 		ADD(odd, 1);
 }
 
+typedef long double x87_t;
+
 static __attribute__((noinline)) void keeps_state(unsigned long *mine, unsigned long *spins,
 						   unsigned long *other)
 {
 	unsigned long seen = LOAD(*other);
-	double x = (double)(*mine + 1), y = x;
-	long double ld = 1.0L / 3;
-	sigset_t before, after;
-	pthread_t self = pthread_self();
 	unsigned int csr = _mm_getcsr(), round = *mine % 2 ? _MM_ROUND_UP : _MM_ROUND_DOWN;
+	double x = (double)(*mine + 1), y = x;
+	pthread_t self = pthread_self();
+	sigset_t before, after;
+	x87_t ld = 1.0L / 3;
 
 	check(!pthread_sigmask(SIG_SETMASK, NULL, &before));
 	check(!sigismember(&before, SIGURG));

@@ -171,9 +171,14 @@ GO_TEST(a_temporary_child_is_never_started_again)
 	attr.strategy = KGO_SUP_ONE_FOR_ALL;
 	s = kgo_sup_new(&attr);
 	for (i = 0; i < 3; i++) {
+		struct kgo_sup_child child = {
+			.start = kid,
+			.arg = &k[i],
+			.restart = i ? KGO_SUP_TEMPORARY : KGO_SUP_TRANSIENT,
+		};
+
 		k[i].tell = kgo_chan_make(sizeof(int), 4);
-		EXPECT_EQ(i, kgo_sup_add(s, &(struct kgo_sup_child){ .start = kid, .arg = &k[i],
-			.restart = i ? KGO_SUP_TEMPORARY : KGO_SUP_TRANSIENT }));
+		EXPECT_EQ(i, kgo_sup_add(s, &child));
 	}
 	EXPECT_EQ(0, kgo_sup_start(s, kgo_ctx_background()));
 	until_starts(s, k, 3, STARTS(1, 1, 1));

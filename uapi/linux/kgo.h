@@ -331,7 +331,7 @@ struct kgo_pdesc {
 };
 
 /**
- * define KGO_P_PREEMPT - Bit in &struct kgo_mdesc.p: it is the turn of others
+ * define KGO_P_PREEMPT - It is the turn of others, a bit of a thread's @p
  *
  * The thread has been with this P and one time slice (&struct
  * kgo_pdesc.slicetick) for 10 ms while others waited for the P: goroutines,

@@ -45,6 +45,25 @@ static __attribute__((noinline)) int proof(char **report)
 	return kgo_leak_proof(report);
 }
 
+/*
+ * The search is conservative: an old word on the stack of some thread may hide
+ * what is lost, until that thread does something else.
+ */
+static int found(int n, char **report)
+{
+	int i, got = proof(report);
+
+	for (i = 0; i < 200 && got >= 0 && got < n; i++) {
+		if (report) {
+			free(*report);
+			*report = NULL;
+		}
+		kgo_sleep(MS);
+		got = proof(report);
+	}
+	return got;
+}
+
 #define SKIP_IF_UNSUPPORTED()						\
 	do {								\
 		if (kgo_leak_proof(NULL) == -EOPNOTSUPP) {		\
@@ -74,12 +93,12 @@ GO_TEST(who_waits_on_what_nobody_has_is_leaked)
 
 	SKIP_IF_UNSUPPORTED();
 	play(drops, NULL, 2);
-	EXPECT_EQ(2, proof(&report));
+	EXPECT_EQ(2, found(2, &report));
 	EXPECT_TRUE(report && strstr(report, " [chan receive, "));
 	EXPECT_TRUE(report && strstr(report, " [chan send, "));
 	EXPECT_TRUE(report && strstr(report, "created by drops"));
 	free(report);
-	EXPECT_EQ(2, proof(NULL));
+	EXPECT_EQ(2, found(2, NULL));
 }
 
 static struct kgo_chan *global;
@@ -100,7 +119,7 @@ GO_TEST(a_global_variable_leads_to_it)
 	play(holds_global, NULL, 1);
 	EXPECT_EQ(0, proof(NULL));
 	global = NULL;
-	EXPECT_EQ(1, proof(NULL));
+	EXPECT_EQ(1, found(1, NULL));
 }
 
 static void holds_in_heap(void *arg UNUSED)
@@ -117,7 +136,7 @@ GO_TEST(memory_of_the_heap_leads_to_it)
 	play(holds_in_heap, NULL, 1);
 	EXPECT_EQ(0, proof(NULL));
 	heap->c = NULL;
-	EXPECT_EQ(1, proof(NULL));
+	EXPECT_EQ(1, found(1, NULL));
 }
 
 /* Waits for a global channel, and has another one on its stack. */
@@ -155,7 +174,7 @@ GO_TEST(the_stack_of_one_that_is_leaked_does_not)
 	SKIP_IF_UNSUPPORTED();
 	/* That one waits on a nil channel. */
 	play(holds_on_a_stack, NULL, 2);
-	EXPECT_EQ(2, proof(NULL));
+	EXPECT_EQ(2, found(2, NULL));
 }
 
 struct pair {
@@ -191,7 +210,7 @@ GO_TEST(two_that_could_only_wake_each_other_are_leaked)
 {
 	SKIP_IF_UNSUPPORTED();
 	play(ring, NULL, 2);
-	EXPECT_EQ(2, proof(NULL));
+	EXPECT_EQ(2, found(2, NULL));
 }
 
 GO_TEST(a_way_to_one_is_a_way_to_both)
@@ -200,7 +219,7 @@ GO_TEST(a_way_to_one_is_a_way_to_both)
 	play(ring, &global, 2);
 	EXPECT_EQ(0, proof(NULL));
 	global = NULL;
-	EXPECT_EQ(2, proof(NULL));
+	EXPECT_EQ(2, found(2, NULL));
 }
 
 static void in_a_buffer(void *arg UNUSED)
@@ -252,7 +271,7 @@ GO_TEST(a_lock_on_the_stack_of_a_leaked_one_is_lost)
 {
 	SKIP_IF_UNSUPPORTED();
 	play(lock_on_stack, NULL, 2);
-	EXPECT_EQ(2, proof(NULL));
+	EXPECT_EQ(2, found(2, NULL));
 }
 
 GO_TEST(a_lock_on_the_stack_of_one_that_is_alive_is_not)

@@ -4,6 +4,7 @@
 #
 #   native   the library on futexes, on this machine          (default)
 #   asan     the same under AddressSanitizer and UBSan        (default)
+#   sim      the core under seeded schedules, and the bugs planted for it (default)
 #   guest    6.1 in QEMU: /dev/kgo, the library on it         (default)
 #   kasan    a kernel with all checkers: KUnit, /dev/kgo      (default)
 #   tsan     the library under ThreadSanitizer
@@ -70,6 +71,23 @@ library() {
 	count "$log" "$name"
 }
 
+# The simulator prints TAP itself.
+simulator() {
+	local log=$work/sim
+	say 'sim: the core on one thread, under seeded schedules'
+	if ! $make -C "$here/sim" all; then
+		fail 'sim does not build'
+		return
+	fi
+	{
+		$make -C "$here/sim" sim SEEDS="${SEEDS:-1000}"
+		$make -C "$here/sim" plants
+	} 2>&1 | tee "$log"
+	awk '/^ok / { p++ } /^not ok / { f++ } END { printf "%d passed, %d failed, 0 skipped\n", p, f }' "$log" |
+		tee -a "$log"
+	count "$log" sim
+}
+
 # guest NAME KERNEL TIMEOUT [VARIABLE=VALUE...]: everything that needs /dev/kgo.
 guest() {
 	local name=$1 kernel=$2 timeout=$3 rc obj stage=$work/$1.stage log=$work/$1
@@ -125,7 +143,7 @@ guest() {
 	rm -rf "$stage"
 }
 
-[ $# -gt 0 ] || set -- native asan guest kasan
+[ $# -gt 0 ] || set -- native asan sim guest kasan
 case " $* " in
 *' guest '* | *' kasan '* | *' matrix '* | *' kcsan '* | *' soak '*) "$rig/deps.sh" build guest || exit 1 ;;
 *) "$rig/deps.sh" build || exit 1 ;;
@@ -138,6 +156,7 @@ for stage; do
 	native) library native '' ;;
 	asan) library asan address,undefined ;;
 	tsan) library tsan thread ;;
+	sim) simulator ;;
 	guest) guest guest 6.1 1500 ;;
 	kasan) guest kasan kasan 2400 KGO_STRESS_SECONDS=10 KGO_TEST_SHORT=1 KGO_LIB_TESTS='"lib/chan_test lib/sync_test lib/block_test lib/sched_test"' ;;
 	kcsan) guest kcsan kcsan 2400 KGO_TEST_SHORT=1 KGO_LIB_TESTS='"lib/chan_test lib/block_test"' ;;

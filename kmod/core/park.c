@@ -76,6 +76,21 @@ void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
 	kgo_leave(m, KGO_POST_PARK);
 }
 
+static void ready(struct kgo_g *g, bool next)
+{
+	struct kgo_m *m = port_self();
+	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
+
+	if (unlikely(g->x))
+		kgo_bubble_ready(g);
+	kgo_g_set_state(g, KGO_G_WAITING, KGO_G_RUNNABLE);
+	if (p)
+		kgo_runq_put(p, g, next);
+	else
+		kgo_globq_put(g);
+	kgo_wakep(m);
+}
+
 /**
  * kgo_ready() - Let a parked goroutine run
  * @g: WAITING; the caller is its one waker
@@ -85,17 +100,20 @@ void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
  */
 void kgo_ready(struct kgo_g *g)
 {
-	struct kgo_m *m = port_self();
-	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
+	ready(g, true);
+}
 
-	if (unlikely(g->x))
-		kgo_bubble_ready(g);
-	kgo_g_set_state(g, KGO_G_WAITING, KGO_G_RUNNABLE);
-	if (p)
-		kgo_runq_put(p, g, true);
-	else
-		kgo_globq_put(g);
-	kgo_wakep(m);
+/**
+ * kgo_ready_behind() - Let a parked goroutine run, behind those that can already
+ * @g: as kgo_ready()
+ *
+ * For all but the first of several: each that runs next would go before the
+ * one that was readied before it.
+ * CONTEXT: as kgo_ready().
+ */
+void kgo_ready_behind(struct kgo_g *g)
+{
+	ready(g, false);
 }
 
 static void yield_to_others(struct kgo_m *m)

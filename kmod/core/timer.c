@@ -391,8 +391,12 @@ static u32 let_go(struct kgo_m *m, struct kgo_p *p, struct fired *f)
 	u32 n = f->ready.n + f->fresh.n;
 	struct kgo_g *g;
 
-	while ((g = kgo_gq_pop(&f->ready)))
+	/* In the order in which they were due. */
+	g = kgo_gq_pop(&f->ready);
+	if (g)
 		kgo_ready(g);
+	while ((g = kgo_gq_pop(&f->ready)))
+		kgo_ready_behind(g);
 	while ((g = kgo_gq_pop(&f->fresh))) {
 		if (kgo_p_is_bubble(p))
 			kgo_bubble_join(kgo_bubble_of_p(p), g);

@@ -73,6 +73,27 @@ GO_TEST_PS(the_first_due_wakes_first, 1)
 	}
 }
 
+/* Also if all were due long ago when somebody looks: a P that was busy. */
+GO_TEST_PS(those_that_are_late_wake_in_their_order, 1)
+{
+	static struct sleeper s[8];
+	unsigned int i;
+	long long until;
+
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		s[i] = (struct sleeper){ .ns = (100 + i) * MS, .id = (int)i, .ret = -1 };
+		EXPECT_EQ(0, kgo_go(sleep_and_note, &s[i]));
+	}
+	yield_until(waiting("sleep") == ARRAY_SIZE(s) || LOAD(nr_order));
+	until = now_ns() + 150 * MS;
+	while (now_ns() < until)
+		;
+	while (LOAD(nr_order) < (int)ARRAY_SIZE(s))
+		kgo_yield();
+	for (i = 0; i < ARRAY_SIZE(s); i++)
+		EXPECT_EQ((int)i, order[i]);
+}
+
 static int sleeps_done, sleeps_bad;
 
 static void many_sleeps(void *arg)

@@ -5,6 +5,10 @@
  *
  * Nothing is allocated for a goroutine: what the group must hear of is its
  * task (task.c).  The limit is a semaphore, of which each goroutine holds one.
+ *
+ * Rejected: to have kgo_errgroup_wait() panic with what a goroutine panicked
+ * with (x/sync had it, and took it back): the others may never end, and the
+ * stack that shows where it was is gone.
  */
 #include "task.h"
 

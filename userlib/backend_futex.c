@@ -262,8 +262,10 @@ static u32 count_threads(void)
 	const u32 own = kgo_futex.monitored;
 	struct stat st;
 
-	if (SAN_THREADS || arch_syscall(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/task",
-			 (long)&st, 0, 0, 0) || st.st_nlink < 2 + own)
+	if (SAN_THREADS ||
+	    arch_syscall(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/task",
+			 (long)&st, 0, 0, 0) ||
+	    st.st_nlink < 2 + own)
 		return 0;
 	return (u32)st.st_nlink - 2 - own;
 }

@@ -25,8 +25,11 @@ struct kgo_ctx *kgo_errgroup_with_context(struct kgo_errgroup *g,
 
 void kgo_errgroup_set_limit(struct kgo_errgroup *g, int n)
 {
+	static const char busy[] =
+		"errgroup: modify limit while goroutines in the group are still active";
+
 	if (g->limited && g->sem.used) {
-		kgo_panic_rt("errgroup: modify limit while goroutines in the group are still active");
+		kgo_panic_rt(busy);
 		return;
 	}
 	g->limited = n >= 0;

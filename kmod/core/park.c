@@ -125,9 +125,9 @@ void kgo_yield(void)
 
 /*
  * The slow half of kgo_enter_sched().  It is the turn of others; or the
- * caller's M lost its P while it was blocked.  Then take one that is free; else the goroutine queues up with all
- * others and its M becomes a spare, as in Go's exitsyscall0.  A bound one
- * cannot leave its M, which then waits for a P.
+ * caller's M lost its P while it was blocked.  Then take one that is free; else
+ * the goroutine queues up with all others and its M becomes a spare, as in Go's
+ * exitsyscall0.  A bound one cannot leave its M, which then waits for a P.
  */
 struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 {

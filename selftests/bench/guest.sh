@@ -35,7 +35,7 @@ export BENCH_DIV=20
 while read -r name; do
 	wanted "${name}_1p" || continue
 	k=$($name) || exit 1
-	g=$($name.go) || exit 1
+	g=$("$name.go") || exit 1
 	echo "sample ${name}_1p device go $k $g"
 done </programs
 rmmod kgo

@@ -734,7 +734,8 @@ GO_TEST(the_table_shows_who_made_what_is_alive)
 	EXPECT_NE(NULL, strstr(row, "  active  "));
 	EXPECT_NE(NULL, strstr(row, "context_test.c:"));
 	/* References: the one here and that of the value. */
-	EXPECT_EQ(1, sscanf(row, "%*s deadline active - %*d 0 %d", &n));
+	if (sscanf(row, "%*s deadline active - %*d 0 %d", &n) != 1)
+		n = 0;
 	EXPECT_EQ(2, n) { TH_LOG("%s", text); }
 	free(text);
 

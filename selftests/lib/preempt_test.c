@@ -103,9 +103,8 @@ struct talk {
 	unsigned long limit, done;
 };
 
-static void talker(void *arg)
+static void talk(struct talk *t)
 {
-	struct talk *t = arg;
 	volatile unsigned long work = 0;
 	unsigned long i;
 	int v;
@@ -117,23 +116,19 @@ static void talker(void *arg)
 		if (LOAD(stop_all) || kgo_chan_send(t->c, &v))
 			break;
 	}
+}
+
+static void talker(void *arg)
+{
+	struct talk *t = arg;
+
+	talk(t);
 	kgo_chan_close(t->c);
 }
 
 static void talker_too(void *arg)
 {
-	struct talk *t = arg;
-	volatile unsigned long work = 0;
-	unsigned long i;
-	int v;
-
-	while (kgo_chan_recv(t->c, &v) == 1) {
-		for (i = 0; i < t->limit; i++)
-			work++;
-		ADD(t->done, t->limit);
-		if (LOAD(stop_all) || kgo_chan_send(t->c, &v))
-			break;
-	}
+	talk(arg);
 }
 
 static void start_talk(struct __test_metadata *_metadata, struct talk *t)
@@ -380,10 +375,11 @@ static __attribute__((noinline)) void keeps_state(unsigned long *mine, unsigned 
 {
 	unsigned long seen = LOAD(*other);
 	double x = (double)(*mine + 1), y = x;
-	long double ld = 1.0L / 3;
 	sigset_t before, after;
 	pthread_t self = pthread_self();
-	unsigned int csr = _mm_getcsr(), round = *mine % 2 ? _MM_ROUND_UP : _MM_ROUND_DOWN;
+	unsigned int round = *mine % 2 ? _MM_ROUND_UP : _MM_ROUND_DOWN;
+	unsigned int csr = _mm_getcsr();
+	long double ld = 1.0L / 3;
 
 	check(!pthread_sigmask(SIG_SETMASK, NULL, &before));
 	check(!sigismember(&before, SIGURG));

@@ -238,7 +238,8 @@ GO_TEST(a_temporary_child_is_never_started_again)
 	s = kgo_sup_new(&attr);
 	for (i = 0; i < 3; i++) {
 		k[i].tell = kgo_chan_make(sizeof(int), 4);
-		EXPECT_EQ(i, kgo_sup_add(s, &(struct kgo_sup_child){ .start = kid, .arg = &k[i],
+		EXPECT_EQ(i, kgo_sup_add(s, &(struct kgo_sup_child){
+			.start = kid, .arg = &k[i],
 			.restart = i ? KGO_SUP_TEMPORARY : KGO_SUP_TRANSIENT }));
 	}
 	EXPECT_EQ(0, kgo_sup_start(s, kgo_ctx_background()));

@@ -379,7 +379,7 @@ static __attribute__((noinline)) void keeps_state(unsigned long *mine, unsigned 
 	pthread_t self = pthread_self();
 	unsigned int round = *mine % 2 ? _MM_ROUND_UP : _MM_ROUND_DOWN;
 	unsigned int csr = _mm_getcsr();
-	long double ld = 1.0L / 3;
+	__typeof__(1.0L) ld = 1.0L / 3;
 
 	check(!pthread_sigmask(SIG_SETMASK, NULL, &before));
 	check(!sigismember(&before, SIGURG));

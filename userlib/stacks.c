@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define MINUTE	60000000000ULL
+#define OUT_SELF	0x8U	/* beside KGO_OUT_*: it is the calling one */
 
 static u32 state_of(const struct kgo_g *g)
 {
@@ -27,7 +28,8 @@ static void out_status(struct kgo_out *o, const struct kgo_g *g, u64 now,
 	u64 since = port_load(&g->d.wait_since);
 	const char *s = NULL;
 
-	if (state == KGO_G_RUNNING && m < kgo_rt.nr_ms &&
+	/* The calling one only waits for what is being written. */
+	if (state == KGO_G_RUNNING && !(how & OUT_SELF) && m < kgo_rt.nr_ms &&
 	    kgo_is_blocked(kgo_m_at(m)))
 		state = KGO_G_SYSCALL;
 	if (state == KGO_G_WAITING)
@@ -145,7 +147,7 @@ static void out_self(struct kgo_out *o, void *arg)
 	if (self->g)
 		out_paragraph(o, self->g,
 			      self->how & KGO_OUT_STACK ? &self->t : NULL,
-			      self->now, self->how);
+			      self->now, self->how | OUT_SELF);
 	n = self->how & KGO_OUT_OTHERS ? port_load(&kgo_rt.r->nr_gs) : 0;
 	for (i = 1; i < n; i++) {
 		g = port_g(i);

@@ -227,6 +227,7 @@ KGO_EXPORT(kgo_sup_start);
 KGO_EXPORT(kgo_sup_wait);
 KGO_EXPORT(kgo_sup_stop);
 KGO_EXPORT(kgo_sup_starts);
+KGO_EXPORT(kgo_sup_panic);
 
 KGO_EXPORT(kgo_lock_os_thread);
 KGO_EXPORT(kgo_unlock_os_thread);

@@ -264,7 +264,8 @@ static u32 count_threads(void)
 
 	if (SAN_THREADS ||
 	    arch_syscall(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/task",
-			 (long)&st, 0, 0, 0) || st.st_nlink < 2 + own)
+			 (long)&st, 0, 0, 0) ||
+	    st.st_nlink < 2 + own)
 		return 0;
 	return (u32)st.st_nlink - 2 - own;
 }

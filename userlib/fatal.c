@@ -69,7 +69,7 @@ void port_unrecovered(struct kgo_panic *p)
 	out_panics(&o, p);
 	/* It stands, even if the traceback fails. */
 	kgo_out_flush(&o);
-	kgo_out_traceback(&o, kgo_self_g(), p->from, false);
+	kgo_out_self(&o, p->from, KGO_OUT_STACK);
 	kgo_out_flush(&o);
 	_exit(2);
 }
@@ -86,16 +86,22 @@ void port_panic(const char *msg)
 	_exit(2);
 }
 
+static void out_error(struct kgo_out *o, const char *msg)
+{
+	kgo_out_str(o, "fatal error: ");
+	kgo_out_str(o, msg);
+	kgo_out_str(o, "\n");
+	kgo_out_flush(o);
+}
+
 void port_deadlock(const char *msg)
 {
 	struct kgo_out o = { .fd = STDERR_FILENO };
 
 	begin();
-	kgo_out_str(&o, "fatal error: ");
-	kgo_out_str(&o, msg);
-	kgo_out_str(&o, "\n");
-	kgo_out_flush(&o);
-	kgo_out_all(&o, KGO_OUT_STACK);
+	out_error(&o, msg);
+	kgo_out_self(&o, __builtin_frame_address(0),
+		     KGO_OUT_STACK | KGO_OUT_OTHERS);
 	kgo_out_flush(&o);
 	_exit(2);
 }
@@ -105,13 +111,9 @@ void port_throw(const char *msg)
 	struct kgo_out o = { .fd = STDERR_FILENO };
 
 	begin();
-	kgo_out_str(&o, "fatal error: ");
-	kgo_out_str(&o, msg);
-	kgo_out_str(&o, "\n");
-	kgo_out_flush(&o);
+	out_error(&o, msg);
 	if (kgo_self_g())
-		kgo_out_traceback(&o, kgo_self_g(), __builtin_frame_address(0),
-				  false);
+		kgo_out_self(&o, __builtin_frame_address(0), KGO_OUT_STACK);
 	kgo_out_flush(&o);
 	abort();
 }

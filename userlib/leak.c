@@ -14,7 +14,6 @@
  */
 #include "user.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -35,13 +34,12 @@ struct kgo_leak_current {
 	u64	goid[];		/* rising */
 };
 
-/* The names of a stack are found by one thread at a time. */
-static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
-
 /* One look at the table. */
 struct look {
 	const struct kgo_leak_opts *opts;
+	struct kgo_g *self;	/* the calling goroutine, or NULL */
 	bool	names;		/* with stacks */
+	int	ret;		/* 0 or -errno */
 	struct kgo_out out;	/* to a file in memory */
 	off_t	end;		/* of what is in it and stays */
 	u32	n;		/* leaked ones */
@@ -96,13 +94,12 @@ void kgo_leak_current_free(struct kgo_leak_current *current)
 }
 
 /* Does it matter, as far as can be told without its stack? */
-static bool is_candidate(const struct kgo_leak_opts *opts, struct kgo_g *g,
-			 u64 goid)
+static bool is_candidate(const struct look *look, struct kgo_g *g, u64 goid)
 {
+	const struct kgo_leak_opts *opts = look->opts;
 	const struct kgo_leak_current *c = opts->ignore_current;
-	struct kgo_m *m = port_self();
 
-	if (m && m->curg == g)
+	if (g == look->self)
 		return false;
 	if (port_load(&g->d.flags) & KGO_GF_SYSTEM || kgo_is_main(g))
 		return false;
@@ -206,16 +203,10 @@ static int look_at(struct look *look, struct kgo_g *g)
 	u64 goid = port_load(&g->d.goid);
 	int ret;
 
-	if (!is_candidate(look->opts, g, goid))
+	if (!is_candidate(look, g, goid))
 		return 0;
-	if (look->names) {
-		/* No park in between: it is unlocked by the same thread. */
-		pthread_mutex_lock(&names_lock);
-		kgo_out_one(&look->out, g, look->now, KGO_OUT_MS | KGO_OUT_STACK);
-		pthread_mutex_unlock(&names_lock);
-	} else {
-		kgo_out_one(&look->out, g, look->now, KGO_OUT_MS);
-	}
+	kgo_out_one(&look->out, g, look->now,
+		    KGO_OUT_MS | (look->names ? KGO_OUT_STACK : 0));
 	ret = read_back(look);
 	if (ret)
 		return ret;
@@ -231,24 +222,30 @@ static int look_at(struct look *look, struct kgo_g *g)
 	return 0;
 }
 
+static void look_at_all(struct kgo_out *out, void *arg)
+{
+	struct look *look = arg;
+	u32 n = nr_table(), i;
+
+	(void)out;
+	for (i = 1; i < n && !look->ret; i++)
+		if (exists(port_g(i)))
+			look->ret = look_at(look, port_g(i));
+}
+
 static int look_once(struct look *look)
 {
-	u32 n = nr_table(), i;
-	int ret;
-
 	look->n = 0;
 	look->end = 0;
 	look->now = port_now();
 	if (ftruncate(look->out.fd, 0) || lseek(look->out.fd, 0, SEEK_SET))
 		return -errno;
-	for (i = 1; i < n; i++) {
-		if (!exists(port_g(i)))
-			continue;
-		ret = look_at(look, port_g(i));
-		if (ret)
-			return ret;
-	}
-	return 0;
+	look->ret = 0;
+	if (look->names)
+		kgo_out_named(&look->out, look_at_all, look);
+	else
+		look_at_all(&look->out, look);
+	return look->ret;
 }
 
 /* Let something happen; @seen: ends that happened before the last look. */
@@ -292,7 +289,10 @@ static int look_on(struct look *look)
 int kgo_leak_find(const struct kgo_leak_opts *opts, char **report)
 {
 	static const struct kgo_leak_opts defaults;
-	struct look look = { .opts = opts ? opts : &defaults };
+	struct look look = {
+		.opts = opts ? opts : &defaults,
+		.self = kgo_self_g(),
+	};
 	int ret;
 
 	if (report)

@@ -37,7 +37,7 @@ static void tell(struct kgo_g *g)
 	kgo_out_str(&o, "kgo: goroutine stack exceeds ");
 	kgo_out_num(&o, g->d.stack_hi - g->d.stack_lo);
 	kgo_out_str(&o, "-byte limit\nfatal error: stack overflow\n");
-	kgo_out_goroutine(&o, g);
+	kgo_out_self(&o, NULL, 0);
 	kgo_out_flush(&o);
 }
 

@@ -435,28 +435,40 @@ static bool can_read(struct proof *p)
 			    (long)&remote, 1, 0) == 8;
 }
 
+static bool is_leaked(const struct proof *p, u32 i)
+{
+	return p->state[i] & P_CANDIDATE && !(p->state[i] & P_LIVE) &&
+	       !kgo_is_main(port_g(i));
+}
+
+static void out_leaked(struct kgo_out *out, void *arg)
+{
+	const struct proof *p = arg;
+	u64 now = port_now();
+	u32 i;
+
+	for (i = 1; i < p->nr_gs; i++)
+		if (is_leaked(p, i))
+			kgo_out_one(out, port_g(i), now,
+				    KGO_OUT_MS | KGO_OUT_STACK);
+}
+
 static int tell(struct proof *p, char **report)
 {
 	struct kgo_out out;
-	u64 now = port_now();
 	off_t size;
 	u32 i, n = 0;
 	int ret = 0;
 
 	for (i = 1; i < p->nr_gs; i++)
-		n += p->state[i] & P_CANDIDATE && !(p->state[i] & P_LIVE) &&
-		     !kgo_is_main(port_g(i));
+		n += is_leaked(p, i);
 	if (!n || !report)
 		return (int)n;
 	memset(&out, 0, sizeof(out));
 	out.fd = memfd_create("kgo-leak", MFD_CLOEXEC);
 	if (out.fd < 0)
 		return -errno;
-	for (i = 1; i < p->nr_gs; i++)
-		if (p->state[i] & P_CANDIDATE && !(p->state[i] & P_LIVE) &&
-		    !kgo_is_main(port_g(i)))
-			kgo_out_one(&out, port_g(i), now,
-				    KGO_OUT_MS | KGO_OUT_STACK);
+	kgo_out_named(&out, out_leaked, p);
 	kgo_out_flush(&out);
 	size = lseek(out.fd, 0, SEEK_END);
 	*report = calloc(1, (size_t)size + 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * All goroutines, one paragraph each as Go's tracebacks have it: for the end
- * of a program that is deadlocked, for SIGQUIT, for reports of leaks.
+ * Who a goroutine is and where it stands, one paragraph each as Go's tracebacks
+ * have it: for the last words of a program, for SIGQUIT, for reports of leaks.
  *
  * Without stacks nothing here allocates or locks: SIGQUIT's handler is a signal
  * handler.  Goroutines that run meanwhile are read as they go; each number is
@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 #define MINUTE	60000000000ULL
-/* To find the names of a stack takes milliseconds. */
-#define MAX_STACKS	100U
+#define OUT_SELF	0x8U	/* beside KGO_OUT_*: it is the calling one */
 
 static u32 state_of(const struct kgo_g *g)
 {
@@ -29,7 +28,8 @@ static void out_status(struct kgo_out *o, const struct kgo_g *g, u64 now,
 	u64 since = port_load(&g->d.wait_since);
 	const char *s = NULL;
 
-	if (state == KGO_G_RUNNING && m < kgo_rt.nr_ms &&
+	/* The calling one only waits for what is being written. */
+	if (state == KGO_G_RUNNING && !(how & OUT_SELF) && m < kgo_rt.nr_ms &&
 	    kgo_is_blocked(kgo_m_at(m)))
 		state = KGO_G_SYSCALL;
 	if (state == KGO_G_WAITING)
@@ -50,59 +50,148 @@ static void out_status(struct kgo_out *o, const struct kgo_g *g, u64 now,
 		kgo_out_str(o, ", locked to thread");
 }
 
-/**
- * kgo_out_one() - One goroutine: its number, what it does, where it comes from
- * @o: where to
- * @g: any goroutine
- * @now: port_now()
- * @how: KGO_OUT_*
- *
- * CONTEXT: anywhere, signal handlers included; with %KGO_OUT_STACK as
- * kgo_out_stack(), by one thread at a time.
- */
-void kgo_out_one(struct kgo_out *o, struct kgo_g *g, u64 now, u32 how)
+static const char *name_or(u64 addr, const char *other)
+{
+	return addr ? (const char *)addr : other;
+}
+
+static void out_start(struct kgo_out *o, struct kgo_g *g)
+{
+	const struct kgo_site *site = (const struct kgo_site *)port_load(&g->d.site);
+
+	if (!site)
+		return;
+	kgo_out_str(o, name_or(site->start, "?"));
+	kgo_out_str(o, "(...)\n");
+}
+
+static void out_created(struct kgo_out *o, struct kgo_g *g)
+{
+	const struct kgo_site *site = (const struct kgo_site *)port_load(&g->d.site);
+
+	if (!site || !site->line)	/* main, which the library made */
+		return;
+	kgo_out_str(o, "created by ");
+	kgo_out_str(o, name_or(site->func, "?"));
+	if (port_load(&g->d.parent)) {
+		kgo_out_str(o, " in goroutine ");
+		kgo_out_num(o, port_load(&g->d.parent));
+	}
+	kgo_out_str(o, "\n\t");
+	kgo_out_str(o, name_or(site->file, "?"));
+	kgo_out_str(o, ":");
+	kgo_out_num(o, site->line);
+	kgo_out_str(o, "\n");
+}
+
+static void out_stack(struct kgo_out *o, struct kgo_g *g,
+		      const struct kgo_trace *t)
+{
+	if (!t->n)
+		kgo_out_str(o, state_of(g) == KGO_G_RUNNING ?
+			    "\tgoroutine running on other thread; stack unavailable\n" :
+			    "\tstack unavailable\n");
+	if (!kgo_out_frames(o, t))
+		out_start(o, g);
+}
+
+/* @t: its stack; NULL: without */
+static void out_paragraph(struct kgo_out *o, struct kgo_g *g,
+			  const struct kgo_trace *t, u64 now, u32 how)
 {
 	kgo_out_str(o, "\ngoroutine ");
 	kgo_out_num(o, port_load(&g->d.goid));
 	kgo_out_str(o, " [");
 	out_status(o, g, now, how);
 	kgo_out_str(o, "]:\n");
-	if (how & KGO_OUT_STACK)
-		kgo_out_stack(o, g);
+	if (t)
+		out_stack(o, g, t);
 	else
-		kgo_out_start(o, g);
-	kgo_out_created(o, g);
+		out_start(o, g);
+	out_created(o, g);
 }
 
 /**
- * kgo_out_all() - Every goroutine of the program, the calling one first
+ * kgo_out_one() - One goroutine: its number, what it does, where it comes from
  * @o: where to
+ * @g: not the calling one
+ * @now: port_now()
  * @how: KGO_OUT_*
  *
- * CONTEXT: as kgo_out_one().
+ * CONTEXT: anywhere, signal handlers included; with %KGO_OUT_STACK not there,
+ * and by names within kgo_out_named().
  */
-void kgo_out_all(struct kgo_out *o, u32 how)
+void kgo_out_one(struct kgo_out *o, struct kgo_g *g, u64 now, u32 how)
 {
-	struct kgo_m *m = port_self();
-	struct kgo_g *self = m ? m->curg : NULL, *g;
-	u64 now = port_now();
-	u32 i, n, state, shown = 0;
+	struct kgo_trace t;
 
-	if (!kgo_rt.r)
-		return;
-	if (self)
-		kgo_out_one(o, self, now, how);
-	n = port_load(&kgo_rt.r->nr_gs);
+	if (how & KGO_OUT_STACK)
+		kgo_trace(&t, g, NULL);
+	out_paragraph(o, g, how & KGO_OUT_STACK ? &t : NULL, now, how);
+}
+
+/* The calling goroutine, for the thread that knows names. */
+struct self {
+	struct kgo_g *g;	/* or NULL: no goroutine calls */
+	struct kgo_trace t;
+	u64	now;
+	u32	how;
+};
+
+static void out_self(struct kgo_out *o, void *arg)
+{
+	const struct self *self = arg;
+	u32 i, n, state;
+	struct kgo_g *g;
+
+	if (self->g)
+		out_paragraph(o, self->g,
+			      self->how & KGO_OUT_STACK ? &self->t : NULL,
+			      self->now, self->how | OUT_SELF);
+	n = self->how & KGO_OUT_OTHERS ? port_load(&kgo_rt.r->nr_gs) : 0;
 	for (i = 1; i < n; i++) {
 		g = port_g(i);
 		state = state_of(g);
-		if (g == self || state == KGO_G_IDLE || state == KGO_G_DEAD ||
-		    port_load(&g->d.flags) & KGO_GF_SYSTEM)
-			continue;
-		if (++shown == MAX_STACKS)
-			how &= ~KGO_OUT_STACK;
-		kgo_out_one(o, g, now, how);
+		if (g != self->g && state != KGO_G_IDLE &&
+		    state != KGO_G_DEAD &&
+		    !(port_load(&g->d.flags) & KGO_GF_SYSTEM))
+			kgo_out_one(o, g, self->now, self->how);
 	}
+}
+
+/**
+ * kgo_out_self() - The calling goroutine, if it is one, and perhaps all others
+ * @o: where to
+ * @from: see kgo_trace()
+ * @how: KGO_OUT_*
+ *
+ * CONTEXT: any, signal handlers included.  With %KGO_OUT_STACK no lock held,
+ * and not from a signal handler: starts a thread, which allocates and may load
+ * libraries.
+ */
+void kgo_out_self(struct kgo_out *o, const void *from, u32 how)
+{
+	struct self self = { .g = kgo_self_g(), .how = how };
+
+	if (!kgo_rt.r)
+		return;
+	self.now = port_now();
+	if (!(how & KGO_OUT_STACK)) {
+		out_self(o, &self);
+		return;
+	}
+	if (self.g)
+		kgo_trace(&self.t, self.g, from);
+	kgo_out_named(o, out_self, &self);
+}
+
+void kgo_traceback(int fd)
+{
+	struct kgo_out o = { .fd = fd };
+
+	kgo_out_self(&o, __builtin_frame_address(0),
+		     KGO_OUT_STACK | KGO_OUT_OTHERS);
+	kgo_out_flush(&o);
 }
 
 static void on_quit(int sig)
@@ -117,7 +206,7 @@ static void on_quit(int sig)
 		return;
 	}
 	kgo_out_str(&o, "SIGQUIT: quit\n");
-	kgo_out_all(&o, 0);
+	kgo_out_self(&o, NULL, KGO_OUT_OTHERS);
 	kgo_out_flush(&o);
 	_exit(2);
 }

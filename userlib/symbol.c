@@ -13,7 +13,9 @@
  * (ELFUTILS_0.122 to 0.158).
  *
  * All of it runs on a thread of its own: libdw wants more stack than a
- * goroutine that panics may have left.
+ * goroutine that panics may have left.  The thread's stack is unmapped behind
+ * it: what is left on one that libc keeps would be a pointer to whatever was
+ * looked at, for a proof of leaks (proof.c) that comes later.
  */
 #include "user.h"
 
@@ -22,7 +24,10 @@
 #include <link.h>
 #include <pthread.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#define STACK_SIZE	(8UL << 20)	/* touched as far as it is used */
 
 /* Before glibc 2.34 only there if the program is linked with -ldl. */
 #pragma weak dlsym
@@ -75,10 +80,11 @@ static struct {
 	struct dwfl_callbacks callbacks;
 } dw;
 
-/* What knows names and lines; on the stack of kgo_symbols_run(). */
+/* What knows names and lines; on the stack of kgo_out_named(). */
 struct kgo_symbols {
 	Dwfl	*dwfl;		/* or NULL: none to be had */
-	void	(*fn)(struct kgo_symbols *s, void *arg);
+	struct kgo_out *o;
+	void	(*fn)(struct kgo_out *o, void *arg);
 	void	*arg;
 };
 
@@ -244,7 +250,7 @@ struct frame {
 /* @pc: in the call, not what comes after it. */
 static void look_up(struct kgo_symbols *s, u64 pc, struct frame *f)
 {
-	Dwfl_Module *mod = s->dwfl ? dw.addrmodule(s->dwfl, pc) : NULL;
+	Dwfl_Module *mod = s && s->dwfl ? dw.addrmodule(s->dwfl, pc) : NULL;
 	Elf64_Sym sym;
 
 	memset(f, 0, sizeof(*f));
@@ -301,18 +307,17 @@ static void out_frame(struct kgo_out *o, const struct frame *f, u64 pc)
 }
 
 /**
- * kgo_symbols_out() - Write a stack, two lines a frame
- * @s: from kgo_symbols_run()
- * @o: where to
+ * kgo_out_frames() - Write a stack, two lines a frame
+ * @o: where to; by names within kgo_out_named()
  * @t: from kgo_trace()
  *
  * The runtime's own frames are not shown: those that a call of the library has
  * on top, and those at a goroutine's base.
  * Return: whether it came to the goroutine's start function by name.
  */
-bool kgo_symbols_out(struct kgo_symbols *s, struct kgo_out *o,
-		     const struct kgo_trace *t)
+bool kgo_out_frames(struct kgo_out *o, const struct kgo_trace *t)
 {
+	struct kgo_symbols *s = o->symbols;
 	struct frame f;
 	u32 i, first;
 
@@ -339,37 +344,64 @@ static void *run(void *arg)
 	struct kgo_symbols *s = arg;
 
 	s->dwfl = begin();
-	s->fn(s, s->arg);
+	s->fn(s->o, s->arg);
 	if (s->dwfl)
 		dw.end(s->dwfl);
 	return NULL;
 }
 
-/**
- * kgo_symbols_run() - Call a function that writes stacks
- * @fn: called on another thread, with what kgo_symbols_out() needs
- * @arg: passed to it
- *
- * Without a thread, it is called here and gets no names.
- *
- * CONTEXT: no lock held, not from a signal handler; waits until @fn returns.
- */
-void kgo_symbols_run(void (*fn)(struct kgo_symbols *s, void *arg), void *arg)
+/* Returns whether it ran. */
+static bool run_on_thread(struct kgo_symbols *s, void *stack)
 {
-	struct kgo_symbols s = { .fn = fn, .arg = arg };
+	pthread_attr_t attr;
 	sigset_t all, old;
 	pthread_t thread;
 	int ret;
 
-	pthread_mutex_lock(&run_lock);
-	/* Signals of the program are none of its business. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&thread, NULL, run, &s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (pthread_attr_init(&attr))
+		return false;
+	ret = pthread_attr_setstack(&attr, stack, STACK_SIZE);
+	if (!ret) {
+		/* Signals of the program are none of its business. */
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &old);
+		ret = pthread_create(&thread, &attr, run, s);
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+	}
+	pthread_attr_destroy(&attr);
 	if (ret)
-		fn(&s, arg);
-	else
-		pthread_join(thread, NULL);
+		return false;
+	pthread_join(thread, NULL);
+	return true;
+}
+
+/**
+ * kgo_out_named() - Write stacks by names
+ * @o: where to
+ * @fn: called with @o on another thread, once, where kgo_out_frames() knows
+ *	names.  To open what knows them takes milliseconds: all that is to be
+ *	written is to be written by one call.
+ * @arg: passed to it
+ *
+ * Without a thread, @fn is called here and there are no names.
+ *
+ * CONTEXT: no lock held, not from a signal handler; waits until @fn returns.
+ */
+void kgo_out_named(struct kgo_out *o, void (*fn)(struct kgo_out *o, void *arg),
+		   void *arg)
+{
+	struct kgo_symbols s = { .o = o, .fn = fn, .arg = arg };
+	void *stack;
+
+	pthread_mutex_lock(&run_lock);
+	o->symbols = &s;
+	stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK,
+		     -1, 0);
+	if (stack == MAP_FAILED || !run_on_thread(&s, stack))
+		fn(o, arg);
+	if (stack != MAP_FAILED)
+		munmap(stack, STACK_SIZE);
+	o->symbols = NULL;
 	pthread_mutex_unlock(&run_lock);
 }

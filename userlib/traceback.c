@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Tracebacks: who a goroutine is, and where it stands, as Go writes it.
+ * Where a goroutine stands.
  *
  * Stacks are walked by frame pointers, which the library has, and programs
  * that are to be looked at should have (-fno-omit-frame-pointer).  The chain
@@ -19,7 +19,6 @@
  * foreign process to look at its own).
  */
 #include "user.h"
-#include "names.h"
 
 #include <execinfo.h>
 #include <sys/syscall.h>
@@ -115,169 +114,4 @@ void kgo_trace(struct kgo_trace *t, struct kgo_g *g, const void *from)
 	     g->d.stack_lo ? g->d.stack_hi : (u64)from + BOUND_STACK);
 	if (!t->whole && g->d.stack_lo)
 		unwind(t);
-}
-
-static const char *name_or(u64 addr, const char *other)
-{
-	return addr ? (const char *)addr : other;
-}
-
-static void out_head(struct kgo_out *o, struct kgo_g *g)
-{
-	u32 state = port_load(&g->d.state) & ~KGO_G_SCAN;
-	const char *s = NULL;
-
-	if (state == KGO_G_WAITING)
-		s = kgo_reason_name(port_load(&g->d.reason));
-	if (!s || !*s)
-		s = kgo_state_name(state);
-	kgo_out_str(o, "\ngoroutine ");
-	kgo_out_num(o, g->d.goid);
-	kgo_out_str(o, " [");
-	kgo_out_str(o, s ? s : "?");
-	kgo_out_str(o, "]:\n");
-}
-
-void kgo_out_start(struct kgo_out *o, struct kgo_g *g)
-{
-	const struct kgo_site *site = (const struct kgo_site *)g->d.site;
-
-	if (!site)
-		return;
-	kgo_out_str(o, name_or(site->start, "?"));
-	kgo_out_str(o, "(...)\n");
-}
-
-void kgo_out_created(struct kgo_out *o, struct kgo_g *g)
-{
-	const struct kgo_site *site = (const struct kgo_site *)g->d.site;
-
-	if (!site || !site->line)	/* main, which the library made */
-		return;
-	kgo_out_str(o, "created by ");
-	kgo_out_str(o, name_or(site->func, "?"));
-	if (g->d.parent) {
-		kgo_out_str(o, " in goroutine ");
-		kgo_out_num(o, g->d.parent);
-	}
-	kgo_out_str(o, "\n\t");
-	kgo_out_str(o, name_or(site->file, "?"));
-	kgo_out_str(o, ":");
-	kgo_out_num(o, site->line);
-	kgo_out_str(o, "\n");
-}
-
-/**
- * kgo_out_goroutine() - Who a goroutine is, without its stack
- * @o: where to
- * @g: a goroutine that does not end meanwhile
- *
- * CONTEXT: any, signal handlers included.
- */
-void kgo_out_goroutine(struct kgo_out *o, struct kgo_g *g)
-{
-	out_head(o, g);
-	kgo_out_start(o, g);
-	kgo_out_created(o, g);
-}
-
-/* A stack and where it goes, for the thread that knows names. */
-struct job {
-	struct kgo_out *o;
-	struct kgo_g *g;	/* the calling goroutine, or NULL */
-	struct kgo_trace t;	/* its stack */
-	bool	all;		/* and all others */
-};
-
-static void out_frames(struct kgo_symbols *s, struct kgo_out *o,
-		       struct kgo_g *g, const struct kgo_trace *t)
-{
-	if (!t->n)
-		kgo_out_str(o, port_load(&g->d.state) == KGO_G_RUNNING ?
-			    "\tgoroutine running on other thread; stack unavailable\n" :
-			    "\tstack unavailable\n");
-	if (!kgo_symbols_out(s, o, t))
-		kgo_out_start(o, g);
-}
-
-static void out_stack(struct kgo_symbols *s, void *arg)
-{
-	struct job *j = arg;
-
-	out_frames(s, j->o, j->g, &j->t);
-}
-
-static void out_others(struct kgo_symbols *s, struct job *j)
-{
-	u32 i, n = port_load(&kgo_rt.r->nr_gs);
-
-	for (i = 1; i < n; i++) {
-		struct kgo_g *g = port_g(i);
-		u32 state = port_load_acquire(&g->d.state) & ~KGO_G_SCAN;
-
-		if (g == j->g || state == KGO_G_IDLE || state == KGO_G_DEAD)
-			continue;
-		kgo_trace(&j->t, g, NULL);
-		out_head(j->o, g);
-		out_frames(s, j->o, g, &j->t);
-		kgo_out_created(j->o, g);
-	}
-}
-
-static void out_tracebacks(struct kgo_symbols *s, void *arg)
-{
-	struct job *j = arg;
-
-	if (j->g) {
-		out_head(j->o, j->g);
-		out_frames(s, j->o, j->g, &j->t);
-		kgo_out_created(j->o, j->g);
-	}
-	if (j->all)
-		out_others(s, j);
-}
-
-/**
- * kgo_out_stack() - Where a goroutine stands, function by function
- * @o: where to
- * @g: the calling goroutine, or one that waits
- *
- * CONTEXT: any thread with no lock held; not from a signal handler.  Starts a
- * thread, which allocates and may load libraries.
- */
-void kgo_out_stack(struct kgo_out *o, struct kgo_g *g)
-{
-	struct job j = { .o = o, .g = g };
-
-	kgo_trace(&j.t, g, __builtin_frame_address(0));
-	kgo_symbols_run(out_stack, &j);
-}
-
-/**
- * kgo_out_traceback() - Head, stack and creation of goroutines
- * @o: where to
- * @g: the calling goroutine, or one that waits; NULL for none in particular
- * @from: see kgo_trace()
- * @all: those of all others as well, behind it
- *
- * CONTEXT: as kgo_out_stack().
- */
-void kgo_out_traceback(struct kgo_out *o, struct kgo_g *g, const void *from,
-		       bool all)
-{
-	struct job j = { .o = o, .g = g, .all = all };
-
-	if (g)
-		kgo_trace(&j.t, g, from);
-	kgo_symbols_run(out_tracebacks, &j);
-}
-
-void kgo_traceback(int fd)
-{
-	struct kgo_out o = { .fd = fd };
-
-	if (!kgo_rt.r)
-		return;
-	kgo_out_traceback(&o, kgo_self_g(), __builtin_frame_address(0), true);
-	kgo_out_flush(&o);
 }

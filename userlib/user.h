@@ -76,13 +76,14 @@ bool kgo_is_main(const struct kgo_g *g);
 struct kgo_out {
 	int	fd;
 	u32	n;
+	struct kgo_symbols *symbols;	/* within kgo_out_named(), else NULL */
 	char	buf[500];
 };
 
 /* fatal.c */
 bool kgo_is_fatal(void);
 
-/* traceback.c: who a goroutine is and where it stands */
+/* traceback.c */
 #define KGO_TRACE_MAX	64U
 
 struct kgo_trace {
@@ -92,18 +93,11 @@ struct kgo_trace {
 };
 
 void kgo_trace(struct kgo_trace *t, struct kgo_g *g, const void *from);
-void kgo_out_goroutine(struct kgo_out *o, struct kgo_g *g);
-void kgo_out_start(struct kgo_out *o, struct kgo_g *g);
-void kgo_out_created(struct kgo_out *o, struct kgo_g *g);
-void kgo_out_stack(struct kgo_out *o, struct kgo_g *g);
-void kgo_out_traceback(struct kgo_out *o, struct kgo_g *g, const void *from,
-		       bool all);
 
 /* symbol.c */
-struct kgo_symbols;
-bool kgo_symbols_out(struct kgo_symbols *s, struct kgo_out *o,
-		     const struct kgo_trace *t);
-void kgo_symbols_run(void (*fn)(struct kgo_symbols *s, void *arg), void *arg);
+bool kgo_out_frames(struct kgo_out *o, const struct kgo_trace *t);
+void kgo_out_named(struct kgo_out *o, void (*fn)(struct kgo_out *o, void *arg),
+		   void *arg);
 
 /* dump.c */
 void kgo_out_str(struct kgo_out *o, const char *s);
@@ -116,9 +110,10 @@ void kgo_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* stacks.c */
 #define KGO_OUT_STACK	0x1U	/* with its stack, by names */
 #define KGO_OUT_MS	0x2U	/* with milliseconds, not minutes */
+#define KGO_OUT_OTHERS	0x4U	/* all others of the program as well */
 
 int kgo_quit_init(void);
 void kgo_out_one(struct kgo_out *o, struct kgo_g *g, u64 now, u32 how);
-void kgo_out_all(struct kgo_out *o, u32 how);
+void kgo_out_self(struct kgo_out *o, const void *from, u32 how);
 
 #endif

@@ -5,10 +5,12 @@
  *
  * Nothing is allocated for a goroutine: what the group must hear of is its
  * task (task.c).  The limit is a semaphore, of which each goroutine holds one.
+ *
+ * Rejected: to have kgo_errgroup_wait() panic with what a goroutine panicked
+ * with (x/sync had it, and took it back): the others may never end, and the
+ * stack that shows where it was is gone.
  */
 #include "task.h"
-
-#define ACTIVE	"errgroup: modify limit while goroutines in the group are still active"
 
 struct kgo_ctx *kgo_errgroup_with_context(struct kgo_errgroup *g,
 					  struct kgo_ctx *parent)
@@ -23,8 +25,11 @@ struct kgo_ctx *kgo_errgroup_with_context(struct kgo_errgroup *g,
 
 void kgo_errgroup_set_limit(struct kgo_errgroup *g, int n)
 {
+	static const char busy[] =
+		"errgroup: modify limit while goroutines in the group are still active";
+
 	if (g->limited && g->sem.used) {
-		kgo_panic_rt(ACTIVE);
+		kgo_panic_rt(busy);
 		return;
 	}
 	g->limited = n >= 0;

@@ -195,9 +195,19 @@ static struct kgo_m *enter(void)
 	return m && m->curg ? kgo_enter_sched() : NULL;
 }
 
+/* The goroutine of the finalizers has something to see to. */
+static void unlock_and_wake(void)
+{
+	struct kgo_g *g = fin.idle;
+
+	fin.idle = NULL;
+	port_unlock(&fin.lock);
+	if (g)
+		kgo_ready(g);
+}
+
 void kgo_obj_put(struct kgo_obj *obj)
 {
-	struct kgo_g *g;
 	struct kgo_m *m;
 	u32 refs;
 
@@ -224,11 +234,7 @@ void kgo_obj_put(struct kgo_obj *obj)
 		fin.tail = obj;
 		port_store(&fin.queued, fin.queued + 1);
 	}
-	g = fin.idle;
-	fin.idle = NULL;
-	port_unlock(&fin.lock);
-	if (g)
-		kgo_ready(g);
+	unlock_and_wake();
 	if (m)
 		kgo_leave_sched();
 }
@@ -264,15 +270,10 @@ int kgo_finalizer_drain(void)
 void kgo_finalizer_stop(void)
 {
 	struct kgo_m *m = enter();
-	struct kgo_g *g;
 
 	port_lock(&fin.lock);
 	fin.stop = true;
-	g = fin.idle;
-	fin.idle = NULL;
-	port_unlock(&fin.lock);
-	if (g)
-		kgo_ready(g);
+	unlock_and_wake();
 	if (m)
 		kgo_leave_sched();
 }

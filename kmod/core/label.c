@@ -13,12 +13,9 @@
  *     that finds the same number of changes before and after has read a text
  *     that was there.  (The address alone does not do: a new set may come to
  *     lie where the last but one was.)
- *   - Sets form a stack by "outer".  kgo_do_labels() pushes, and pops; what is
- *     set in between replaces the top.  So whatever way a goroutine leaves
- *     kgo_do_labels() for good, its end drops all.
- *
- * Rejected: the saved set on the stack of kgo_do_labels().  A goroutine that
- * ends inside would lose it.
+ *   - Sets form a stack by "outer".  kgo_do_labels() pushes, and pops by a
+ *     deferred call, whatever way it is left; what is set in between replaces
+ *     the top.
  */
 #include "core.h"
 
@@ -227,10 +224,19 @@ int kgo_set_labels(const struct kgo_label_pair *pairs, size_t n)
 	return change(pairs, n, false);
 }
 
+/* Perhaps on another thread than the push, but in the same goroutine. */
+static void pop(void *unused)
+{
+	struct kgo_gx *x = port_self()->curg->x;
+
+	(void)unused;
+	if (x->labels)
+		replace(x, get(x->labels->outer));
+}
+
 int kgo_do_labels(const struct kgo_label_pair *pairs, size_t n,
 		  void (*fn)(void *arg), void *arg)
 {
-	struct kgo_gx *x;
 	int ret;
 
 	if (!fn)
@@ -238,11 +244,10 @@ int kgo_do_labels(const struct kgo_label_pair *pairs, size_t n,
 	ret = change(pairs, n, true);
 	if (ret)
 		return ret;
-	fn(arg);
-	/* Perhaps on another thread, but the same goroutine. */
-	x = port_self()->curg->x;
-	if (x->labels)
-		replace(x, get(x->labels->outer));
+	KGO_SCOPE {
+		kgo_defer(pop, NULL);
+		fn(arg);
+	}
 	return 0;
 }
 

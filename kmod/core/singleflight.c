@@ -14,6 +14,10 @@
  *     its list grows only while it is there, under mu.  What is not in the tree
  *     any more belongs to the one who makes the call.
  *   - A key is looked at only while its call is in the tree.
+ *
+ * Rejected: a panic, or an end by kgo_exit(), in all who wait for a call that
+ * ended so (x/sync).  The value may lie in a frame that is gone by then, and a
+ * goroutine that only waits had no chance to say that it wants to go on.
  */
 #include "bubble.h"
 #include "dst.h"

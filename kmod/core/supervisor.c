@@ -16,7 +16,8 @@
  * children ended does not matter.
  *
  * That a child has ended is told by the destructor of a goroutine-local value:
- * whichever way its goroutine ends, that runs.
+ * whichever way its goroutine ends, that runs.  A panic of a child is a failure
+ * of its own: it is recovered, and kept for who asks.
  *
  * Every child that runs holds a reference to the supervisor.
  *
@@ -31,12 +32,19 @@
 
 enum child_state { CHILD_ENDED, CHILD_DUE, CHILD_RUNNING };
 
+struct panicked {
+	enum kgo_panic_kind kind;
+	void		*value;
+};
+
 struct child {
 	struct kgo_sup	*sup;		/* C; a reference while it runs */
 	struct kgo_sup_child spec;	/* C */
 	u32		state;		/* enum child_state */
 	u32		ended;		/* A: set once a start, by the child */
 	int		result;		/* before ended */
+	struct panicked	panic;		/* likewise: of this start */
+	struct panicked	last_panic;	/* of this run */
 	struct kgo_ctx	*ctx;		/* while it runs */
 	u64		started;	/* when */
 	u64		due;		/* when */
@@ -135,6 +143,13 @@ static int make_key(void)
 	return ret;
 }
 
+static void recover_child(void *arg)
+{
+	struct child *c = arg;
+
+	c->panic.kind = kgo_recover_kind(&c->panic.value);
+}
+
 static void child_body(void *arg)
 {
 	struct child *c = arg;
@@ -145,7 +160,10 @@ static void child_body(void *arg)
 		return;
 	}
 	c->result = -ECHILD;		/* if it does not return */
-	c->result = c->spec.start(c->ctx, c->spec.arg);
+	KGO_SCOPE {
+		kgo_defer(recover_child, c);
+		c->result = c->spec.start(c->ctx, c->spec.arg);
+	}
 }
 
 static const struct kgo_site child_site = {
@@ -161,6 +179,7 @@ static void start_child(struct kgo_sup *s, struct child *c)
 
 	c->state = CHILD_RUNNING;
 	c->result = 0;
+	c->panic.kind = KGO_PANIC_NONE;
 	c->started = port_now();
 	port_store(&c->ended, 0);
 	port_store(&c->starts, c->starts + 1);
@@ -187,6 +206,8 @@ static bool has_ended(struct child *c)
 static void collect(struct child *c)
 {
 	c->state = CHILD_ENDED;
+	if (c->panic.kind != KGO_PANIC_NONE)
+		c->last_panic = c->panic;
 	if (c->ctx) {
 		kgo_ctx_cancel(c->ctx, 0);
 		kgo_ctx_put(c->ctx);
@@ -393,6 +414,7 @@ static int prepare(struct kgo_sup *s)
 		c->state = CHILD_DUE;
 		c->due = 0;
 		c->failures = 0;
+		c->last_panic = (struct panicked){ .kind = KGO_PANIC_NONE };
 	}
 	s->error = 0;
 	s->nr_restarts = 0;
@@ -559,6 +581,17 @@ int kgo_sup_stop(struct kgo_sup *s, long long ns, int *ids, size_t *n)
 unsigned long long kgo_sup_starts(struct kgo_sup *s, int id)
 {
 	return id < 0 || (u32)id >= s->nr ? 0 : port_load(&s->child[id]->starts);
+}
+
+enum kgo_panic_kind kgo_sup_panic(struct kgo_sup *s, int id, void **value)
+{
+	struct panicked p = { .kind = KGO_PANIC_NONE };
+
+	if (id >= 0 && (u32)id < s->nr)
+		p = s->child[id]->last_panic;
+	if (value)
+		*value = p.value;
+	return p.kind;
 }
 
 /**

@@ -120,12 +120,56 @@ TEST(every_goroutine_is_shown_with_what_it_waits_for)
 	EXPECT_NE(NULL, strstr(e.err, "deadlock_test.c:"));
 }
 
+#define CROWD	120
+
+static __attribute__((noinline)) void wait_deep(struct kgo_chan *c)
+{
+	kgo_chan_recv(c, NULL);
+	STAY();
+}
+
+static void wait_in_crowd(void *arg)
+{
+	wait_deep(arg);
+	STAY();
+}
+
+static int crowd(void *arg UNUSED)
+{
+	struct kgo_chan *c = kgo_chan_make(0, 0);
+	int i;
+
+	for (i = 0; i < CROWD; i++)
+		kgo_go(wait_in_crowd, c);
+	kgo_chan_recv(c, NULL);
+	return 0;
+}
+
+TEST(each_of_many_is_told_with_its_stack)
+{
+	struct ended e;
+	int told = 0, deep = 0;
+	char *s;
+
+	SKIP_IF_HIDDEN();
+	run_child(&e, crowd, NULL);
+	EXPECT_DEAD(e, ASLEEP);
+	for (s = e.err; (s = strstr(s, "\ngoroutine ")); s++)
+		told++;
+	for (s = e.err; (s = strstr(s, "\nwait_deep(...)\n")); s++)
+		deep++;
+	EXPECT_EQ(CROWD + 1, told);
+	/* By names if there are any. */
+	if (deep)
+		EXPECT_EQ(CROWD, deep);
+}
+
 static int run_then_wait(void *arg UNUSED)
 {
 	return 0;
 }
 
-/* As run_child(), but the thread of a plain program calls kgo_run(). */
+/* The thread of a plain program calls kgo_run(). */
 static int call_run(void *arg UNUSED)
 {
 	int ret;
@@ -136,38 +180,12 @@ static int call_run(void *arg UNUSED)
 	return 4;
 }
 
-static void run_plain(struct ended *e, int (*fn)(void *), void *arg)
-{
-	size_t n = 0;
-	ssize_t got;
-	int fd[2];
-	pid_t pid;
-
-	memset(e, 0xa5, sizeof(*e));
-	if (pipe(fd))
-		abort();
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		dup2(fd[1], STDERR_FILENO);
-		close(fd[0]);
-		close(fd[1]);
-		_exit(fn(arg));
-	}
-	close(fd[1]);
-	while ((got = read(fd[0], e->err + n, sizeof(e->err) - 1 - n)) > 0)
-		n += (size_t)got;
-	e->err[n] = 0;
-	close(fd[0]);
-	waitpid(pid, &e->status, 0);
-}
-
 TEST(a_goroutine_that_is_bound_to_its_thread_counts_as_well)
 {
 	struct ended e;
 
 	SKIP_IF_HIDDEN();
-	run_plain(&e, call_run, NULL);
+	run_process(&e, call_run, NULL);
 	EXPECT_DEAD(e, ASLEEP);
 	EXPECT_NE(NULL, strstr(e.err, "[chan receive, locked to thread]:"));
 }

@@ -212,6 +212,64 @@ GO_TEST(an_end_by_exit_is_an_end_without_error)
 	EXPECT_EQ(0, s.g.sem.used);
 }
 
+static void recover_here(void *arg UNUSED)
+{
+	kgo_recover();
+}
+
+/* As in Go, what recovers is to stand in the goroutine itself. */
+static int panic_and_recover(void *arg)
+{
+	struct job *j = arg;
+
+	KGO_SCOPE {
+		kgo_defer(recover_here, NULL);
+		kgo_panic("in a group");
+	}
+	ADD(j->s->ran, 1);
+	return -EIO;
+}
+
+GO_TEST(a_panic_that_its_goroutine_recovers_is_its_own_matter)
+{
+	struct shared s = { 0 };
+	struct job j = { &s, 0 };
+	int i;
+
+	kgo_errgroup_set_limit(&s.g, 3);
+	for (i = 0; i < 50; i++)
+		EXPECT_EQ(0, kgo_errgroup_go(&s.g, panic_and_recover, &j));
+	EXPECT_EQ(-EIO, kgo_errgroup_wait(&s.g));
+	EXPECT_EQ(50, s.ran);
+	EXPECT_EQ(0, s.g.sem.used);
+}
+
+static int panic_in_a_group(void *arg UNUSED)
+{
+	kgo_panic("in a group");
+}
+
+static int group_that_panics(void *arg UNUSED)
+{
+	struct kgo_errgroup g;
+
+	memset(&g, 0, sizeof(g));
+	KGO_SCOPE {
+		kgo_defer(recover_here, NULL);
+		kgo_errgroup_go(&g, panic_in_a_group, NULL);
+		kgo_errgroup_wait(&g);
+	}
+	return 0;
+}
+
+TEST(a_panic_that_nobody_recovers_ends_the_program)
+{
+	struct ended e;
+
+	run_child(&e, group_that_panics, NULL);
+	EXPECT_PANIC(e, "in a group");
+}
+
 GO_TEST(what_was_not_started_is_no_error_of_the_group)
 {
 	struct kgo_errgroup g;

@@ -339,32 +339,26 @@ static int child_leaks(void *arg)
 	return (int)(uintptr_t)arg;
 }
 
+struct leak_call {
+	int (*fn)(void *);
+	void *arg;
+	const struct kgo_leak_opts *opts;
+};
+
+static int call_leak_main(void *arg)
+{
+	struct leak_call *call = arg;
+
+	kgo_leak_main(call->fn, call->arg, call->opts);
+	return 77;
+}
+
 static void run_leak_main(struct ended *e, int (*fn)(void *), void *arg,
 			  const struct kgo_leak_opts *opts)
 {
-	size_t n = 0;
-	ssize_t got;
-	int fd[2];
-	pid_t pid;
+	struct leak_call call = { fn, arg, opts };
 
-	memset(e, 0xa5, sizeof(*e));
-	if (pipe(fd))
-		abort();
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		dup2(fd[1], STDERR_FILENO);
-		close(fd[0]);
-		close(fd[1]);
-		kgo_leak_main(fn, arg, opts);
-		_exit(77);
-	}
-	close(fd[1]);
-	while ((got = read(fd[0], e->err + n, sizeof(e->err) - 1 - n)) > 0)
-		n += (size_t)got;
-	e->err[n] = 0;
-	close(fd[0]);
-	waitpid(pid, &e->status, 0);
+	run_process(e, call_leak_main, &call);
 }
 
 static int child_does_not_leak(void *arg)

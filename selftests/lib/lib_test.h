@@ -107,13 +107,14 @@ UNUSED static __attribute__((noinline)) int waiting(const char *reason)
 	return n;
 }
 
-/* A process of its own that runs fn as main goroutine, and how it ended. */
+/* A process of its own, and how it ended. */
 struct ended {
 	int status;		/* as wait() says */
-	char err[4096];		/* what it wrote to stderr */
+	char err[64 << 10];	/* what it wrote to stderr */
 };
 
-UNUSED static void run_child(struct ended *e, int (*fn)(void *), void *arg)
+/* It ends with what fn returns. */
+UNUSED static void run_process(struct ended *e, int (*fn)(void *), void *arg)
 {
 	size_t n = 0;
 	ssize_t got;
@@ -129,8 +130,7 @@ UNUSED static void run_child(struct ended *e, int (*fn)(void *), void *arg)
 		dup2(fd[1], STDERR_FILENO);
 		close(fd[0]);
 		close(fd[1]);
-		kgo_main(fn, arg);
-		_exit(77);
+		_exit(fn(arg));
 	}
 	close(fd[1]);
 	while ((got = read(fd[0], e->err + n, sizeof(e->err) - 1 - n)) > 0)
@@ -138,6 +138,27 @@ UNUSED static void run_child(struct ended *e, int (*fn)(void *), void *arg)
 	e->err[n] = 0;
 	close(fd[0]);
 	waitpid(pid, &e->status, 0);
+}
+
+struct main_call {
+	int (*fn)(void *);
+	void *arg;
+};
+
+static int call_main(void *arg)
+{
+	struct main_call *call = arg;
+
+	kgo_main(call->fn, call->arg);
+	return 77;
+}
+
+/* It runs fn as main goroutine. */
+UNUSED static void run_child(struct ended *e, int (*fn)(void *), void *arg)
+{
+	struct main_call call = { fn, arg };
+
+	run_process(e, call_main, &call);
 }
 
 /* It panicked as Go does: exit status 2, and this among its last words. */

@@ -200,6 +200,39 @@ GO_TEST(a_goroutine_may_end_inside_of_do_labels)
 	EXPECT_SHOWN("-");
 }
 
+static void recover_and_look(void *arg)
+{
+	struct __test_metadata *_metadata = arg;
+
+	/* What is deferred outside runs with the labels from there. */
+	EXPECT_SHOWN("a=1");
+	EXPECT_STREQ("inside", kgo_recover());
+}
+
+static void panic_inside(void *arg)
+{
+	if (arg)
+		kgo_do_labels(PAIRS({ "c", "3" }), 1, panic_inside, NULL);
+	kgo_set_labels(PAIRS({ "d", "4" }), 1);
+	kgo_panic("inside");
+}
+
+GO_TEST(a_panic_that_leaves_do_labels_restores_what_was_there)
+{
+	int how;
+
+	EXPECT_EQ(0, kgo_set_labels(PAIRS({ "a", "1" }), 1));
+	for (how = 0; how < 2; how++) {
+		KGO_SCOPE {
+			EXPECT_EQ(0, kgo_defer(recover_and_look, _metadata));
+			kgo_do_labels(PAIRS({ "b", "2" }), 1, panic_inside,
+				      how ? _metadata : NULL);
+			abort();
+		}
+		EXPECT_SHOWN("a=1");
+	}
+}
+
 static int stop;
 
 static void changes_labels(void *arg UNUSED)

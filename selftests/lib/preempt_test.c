@@ -103,9 +103,8 @@ struct talk {
 	unsigned long limit, done;
 };
 
-static void talker(void *arg)
+static void talk(struct talk *t)
 {
-	struct talk *t = arg;
 	volatile unsigned long work = 0;
 	unsigned long i;
 	int v;
@@ -117,23 +116,19 @@ static void talker(void *arg)
 		if (LOAD(stop_all) || kgo_chan_send(t->c, &v))
 			break;
 	}
+}
+
+static void talker(void *arg)
+{
+	struct talk *t = arg;
+
+	talk(t);
 	kgo_chan_close(t->c);
 }
 
 static void talker_too(void *arg)
 {
-	struct talk *t = arg;
-	volatile unsigned long work = 0;
-	unsigned long i;
-	int v;
-
-	while (kgo_chan_recv(t->c, &v) == 1) {
-		for (i = 0; i < t->limit; i++)
-			work++;
-		ADD(t->done, t->limit);
-		if (LOAD(stop_all) || kgo_chan_send(t->c, &v))
-			break;
-	}
+	talk(arg);
 }
 
 static void start_talk(struct __test_metadata *_metadata, struct talk *t)

@@ -317,6 +317,34 @@ GO_TEST(who_waits_for_one_that_panics_is_told)
 	EXPECT_EQ(NULL, s.f.calls);
 }
 
+static int panics_at_once(void *arg UNUSED, void **val UNUSED)
+{
+	kgo_panic("in a call");
+}
+
+static int do_chan_panics(void *arg UNUSED)
+{
+	struct kgo_chan *c = kgo_chan_make(sizeof(struct kgo_flight_result), 1);
+	struct kgo_flight_result res;
+	struct kgo_flight f;
+
+	memset(&f, 0, sizeof(f));
+	KGO_SCOPE {
+		kgo_defer(recover_it, NULL);
+		kgo_flight_do_chan(&f, "key", 3, panics_at_once, NULL, c);
+		kgo_chan_recv(c, &res);
+	}
+	return 0;
+}
+
+TEST(nobody_can_recover_a_panic_of_do_chan)
+{
+	struct ended e;
+
+	run_child(&e, do_chan_panics, NULL);
+	EXPECT_PANIC(e, "in a call");
+}
+
 /* Some keys, many who want them, calls that come and go. */
 static int short_answer(void *arg, void **val)
 {

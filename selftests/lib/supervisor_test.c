@@ -8,6 +8,7 @@
 #define FAIL	1
 #define RETURN	2
 #define EXIT	3
+#define PANIC	4
 
 struct kid {
 	struct kgo_chan *tell;		/* int */
@@ -43,6 +44,8 @@ static int kid(struct kgo_ctx *ctx, void *arg)
 	ADD(k->running, -1);
 	if (what == EXIT)
 		kgo_exit();
+	if (what == PANIC)
+		kgo_panic("of a child");
 	return what == FAIL ? -EIO : 0;
 }
 
@@ -161,6 +164,69 @@ GO_TEST(a_transient_child_is_started_again_only_if_it_failed)
 	until_gone(_metadata);
 }
 
+GO_TEST(a_panic_is_a_failure_of_the_child_only)
+{
+	struct kid k[3];
+	struct kgo_sup *s = family(_metadata, 0, k, 3, KGO_SUP_TRANSIENT);
+	void *value = k;
+
+	EXPECT_EQ(0, kgo_sup_start(s, kgo_ctx_background()));
+	until_starts(s, k, 3, STARTS(1, 1, 1));
+	tell(&k[1], PANIC);
+	until_starts(s, k, 3, STARTS(1, 2, 1));
+	tell(&k[1], FAIL);
+	until_starts(s, k, 3, STARTS(1, 3, 1));
+	EXPECT_EQ(0, kgo_sup_stop(s, 3600 * 1000 * MS, NULL, NULL));
+	/* The failure after it does not hide it. */
+	EXPECT_EQ(KGO_PANIC_STRING, kgo_sup_panic(s, 1, &value));
+	EXPECT_STREQ("of a child", value);
+	EXPECT_EQ(KGO_PANIC_STRING, kgo_sup_panic(s, 1, NULL));
+	value = k;
+	EXPECT_EQ(KGO_PANIC_NONE, kgo_sup_panic(s, 0, &value));
+	EXPECT_EQ(NULL, value);
+	EXPECT_EQ(KGO_PANIC_NONE, kgo_sup_panic(s, 3, NULL));
+	EXPECT_EQ(KGO_PANIC_NONE, kgo_sup_panic(s, -1, NULL));
+	kgo_sup_put(s);
+	until_gone(_metadata);
+}
+
+static int count;
+
+static int always_panics(struct kgo_ctx *ctx UNUSED, void *arg)
+{
+	ADD(count, 1);
+	if (arg)
+		kgo_panic_value(arg);
+	kgo_chan_close(NULL);
+	return 0;
+}
+
+GO_TEST(panics_use_the_budget_up)
+{
+	struct kgo_sup_attr attr = quick;
+	struct kgo_sup *s;
+	void *value;
+
+	attr.max_restarts = 4;
+	s = kgo_sup_new(&attr);
+	STORE(count, 0);
+	EXPECT_EQ(0, kgo_sup_add(s, &(struct kgo_sup_child){ .start = always_panics, .arg = &attr }));
+	EXPECT_EQ(-ECHILD, kgo_sup_run(kgo_ctx_background(), s));
+	EXPECT_EQ(5, LOAD(count));
+	EXPECT_EQ(KGO_PANIC_VALUE, kgo_sup_panic(s, 0, &value));
+	EXPECT_EQ(&attr, value);
+	kgo_sup_put(s);
+
+	attr.max_restarts = 0;
+	s = kgo_sup_new(&attr);
+	EXPECT_EQ(0, kgo_sup_add(s, &(struct kgo_sup_child){ .start = always_panics }));
+	EXPECT_EQ(-ECHILD, kgo_sup_run(kgo_ctx_background(), s));
+	EXPECT_EQ(KGO_PANIC_RUNTIME, kgo_sup_panic(s, 0, &value));
+	EXPECT_STREQ("close of nil channel", value);
+	kgo_sup_put(s);
+	until_gone(_metadata);
+}
+
 GO_TEST(a_temporary_child_is_never_started_again)
 {
 	struct kgo_sup_attr attr = quick;
@@ -202,8 +268,6 @@ GO_TEST(a_temporary_child_is_never_started_again)
 	kgo_sup_put(s);
 	until_gone(_metadata);
 }
-
-static int count;
 
 static int always_fails(struct kgo_ctx *ctx UNUSED, void *arg)
 {

@@ -167,8 +167,11 @@ static int child(struct kgo_ctx *ctx, void *arg)
 	u32 id = (u32)(unsigned long)arg, life = ++X.t[id].finalized;
 
 	something();
-	if (life <= X.t[id].lives)
+	if (life <= X.t[id].lives) {
+		if (sim_chance(0x4000))
+			kgo_panic("a child");
 		return -EIO;
+	}
 	if (id)
 		kgo_chan_recv(kgo_ctx_done(ctx), NULL);
 	return 0;
@@ -205,7 +208,7 @@ void supervisor_main(void *unused)
 	sim_expect(!kgo_sup_start(s, ctx), "not started");
 	if (all > attr.max_restarts) {
 		ret = kgo_sup_wait(s);
-		sim_expect(ret == -EIO, "escalates with %d", ret);
+		sim_expect(ret == -EIO || ret == -ECHILD, "escalates with %d", ret);
 	} else {
 		while (starts != all + X.n) {
 			kgo_sleep(1000);

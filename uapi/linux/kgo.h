@@ -331,12 +331,13 @@ struct kgo_pdesc {
 };
 
 /**
- * define KGO_P_PREEMPT - It is the turn of others, a bit of a thread's @p
+ * define KGO_P_PREEMPT - It is the turn of others
  *
- * The thread has been with this P and one time slice (&struct
- * kgo_pdesc.slicetick) for 10 ms while others waited for the P: goroutines,
- * due timers, threads.  It should let one of them go first and clear the bit.
- * Set only for a runtime with %KGO_FEAT_PREEMPT; gone when @p is written anew.
+ * A bit of p in &struct kgo_mdesc: the thread has been with this P and one time
+ * slice (slicetick in &struct kgo_pdesc) for 10 ms while others waited for the
+ * P: goroutines, due timers, threads.  It should let one of them go first and
+ * clear the bit.  Set only for a runtime with %KGO_FEAT_PREEMPT; gone when p is
+ * written anew.
  */
 #define KGO_P_PREEMPT		0x40000000U
 

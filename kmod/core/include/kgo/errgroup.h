@@ -53,7 +53,8 @@ void kgo_errgroup_set_limit(struct kgo_errgroup *g, int n);
  * @fn: returns 0 or its error, -errno mostly
  * @arg: passed to @fn
  *
- * If @fn ends by kgo_exit() that is no error.
+ * If @fn ends by kgo_exit() that is no error.  A panic that it does not recover
+ * ends the program, as in any goroutine.
  * CONTEXT: a goroutine; parks while as many as the limit says run.
  * Return: as kgo_go_at(): it was not started then, and that is not an error of
  * the group.

@@ -47,7 +47,8 @@ const char *kgo_label(const char *key);
  * @fn: the function
  * @arg: passed to @fn
  *
- * The labels are as before when it returns, whatever @fn did to them.
+ * The labels are as before when it is left, by return, a panic or kgo_exit(),
+ * whatever @fn did to them.
  * CONTEXT: a goroutine; may sleep.
  * Return: 0; -ENOMEM or -EINVAL as kgo_set_labels(), and @fn was not called.
  */

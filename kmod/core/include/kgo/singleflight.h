@@ -46,7 +46,8 @@ struct kgo_flight_result {
  * @arg: passed to @fn
  * @res: what came of it; may be NULL
  *
- * If @fn does not return (kgo_exit(), a panic), those who wait get -ECANCELED.
+ * If @fn does not return (kgo_exit(), a panic), those who wait get -ECANCELED;
+ * the caller's panic goes on.
  * CONTEXT: a goroutine; parks while another calls.
  * Return: res->err.
  */
@@ -67,6 +68,7 @@ int kgo_flight_do(struct kgo_flight *f, const void *key, size_t len,
  *	size with room for it, or the one who gets the result waits for its
  *	receiver.  NULL: nowhere.
  *
+ * A panic of @fn ends the program: nobody is there to recover it.
  * CONTEXT: a goroutine; does not park.
  * Return: 0; nothing will be sent after -ENOMEM, or what kgo_go_at() returns.
  */

@@ -12,6 +12,8 @@
 #ifndef KGO_SUPERVISOR_H
 #define KGO_SUPERVISOR_H
 
+#include "panic.h"
+
 struct kgo_ctx;
 struct kgo_sup;
 
@@ -66,7 +68,8 @@ struct kgo_sup_attr {
  * struct kgo_sup_child - A child
  * @start: what it runs, in a goroutine of its own.  @ctx is cancelled when it
  *	is to stop; it is valid until @start returns.  Anything but 0 is a
- *	failure, and so is to end by kgo_exit()
+ *	failure, and so is to end by kgo_exit(), or by a panic, which goes no
+ *	further; see kgo_sup_panic()
  * @arg: passed to @start; stays the caller's
  * @restart: enum kgo_sup_restart
  * @reserved: must be zero
@@ -165,5 +168,18 @@ int kgo_sup_stop(struct kgo_sup *s, long long ns, int *ids, size_t *n);
  * CONTEXT: anywhere.  Return: 0 if there is no such child.
  */
 unsigned long long kgo_sup_starts(struct kgo_sup *s, int id);
+
+/**
+ * kgo_sup_panic() - What a child has panicked with, the last time that it did
+ * @s: a supervisor that does not run: its runs before are forgotten when it does
+ * @id: of kgo_sup_add()
+ * @value: out: the value, NULL without; may be NULL.  One that lay in a frame of
+ *	the child is gone
+ *
+ * CONTEXT: anywhere.
+ * Return: enum kgo_panic_kind, %KGO_PANIC_NONE if it did not, or there is no
+ * such child.
+ */
+enum kgo_panic_kind kgo_sup_panic(struct kgo_sup *s, int id, void **value);
 
 #endif

@@ -82,9 +82,9 @@ static bool kgo_time_is_up(struct kgo_thread *th, u32 p, u64 now)
 {
 	if (p != KGO_NONE)
 		return arb_slice_is_over(&th->rt->arb, p, &th->slice, now);
-	if (th->astray)
+	if (READ_ONCE(th->astray))
 		return true;
-	th->astray = true;
+	WRITE_ONCE(th->astray, true);
 	return false;
 }
 
@@ -98,7 +98,7 @@ static enum hrtimer_restart kgo_tick(struct hrtimer *timer)
 	/* Once: one that parks, and does not sleep yet, may be granted a P. */
 	p = READ_ONCE(th->am.p);
 	if (current != th->task || READ_ONCE(th->end) != KGO_LIVE ||
-	    (p == KGO_NONE && !th->lost)) {
+	    (p == KGO_NONE && !READ_ONCE(th->lost))) {
 		WRITE_ONCE(th->tick_cpu, -1);
 		return HRTIMER_NORESTART;
 	}

@@ -329,53 +329,55 @@ TEST_F(table, labels_are_those_of_the_program)
 }
 
 struct relabel {
-	struct kgo_gext ext;
+	struct kgo_gext *ext;
 	__u32 stop;
 };
 
-/* Strings that are written over as soon as they are no label any more. */
+/* A string is written over at once when it is no label any more. */
 static void *relabel(void *arg)
 {
-	static char a[64], b[64];
+	static char text[2][64];
 	struct relabel *r = arg;
-	unsigned int i;
+	unsigned int i, k;
 
 	for (i = 0; !LOAD(r->stop); i++) {
-		char *now = i & 1 ? a : b, *old = i & 1 ? b : a;
-
-		strcpy(now, i & 1 ? "k=aaaaaaaaaaaaaaaa" : "k=bbbbbbbbbbbbbbbb");
-		STORE(r->ext.labels, (__u64)(unsigned long)now);
-		STORE(r->ext.changes, r->ext.changes + 1);
-		memset(old, '!', 16);
-		atomic_thread_fence(memory_order_seq_cst);
+		strcpy(text[i & 1], i & 1 ? "k=aaaaaaaaaaaaaaaa" : "k=bbbbbbbbbbbbbbbb");
+		STORE(r->ext->labels, (__u64)(unsigned long)text[i & 1]);
+		STORE(r->ext->changes, i + 1);
+		memset(text[~i & 1], '!', 16);
+		/* Mostly once while a reader is at it. */
+		for (k = 0; k < 500 * (i % 16); k++)
+			atomic_signal_fence(memory_order_seq_cst);
 	}
 	return NULL;
 }
 
 TEST_F(table, labels_that_are_replaced_are_whole_or_not_shown)
 {
-	struct relabel r = { .stop = 0 };
-	unsigned int i, shown = 0;
+	char *two = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	/* Its halves are in two pages, between which a copy takes its time. */
+	struct relabel r = { .ext = (void *)(two + PAGE - 8) };
+	unsigned int i, shown = 0, torn = 0;
 	pthread_t t;
 	const char *s;
 
+	ASSERT_NE(MAP_FAILED, two);
 	goroutine(&self->rt, 1, 81, KGO_G_RUNNABLE);
-	gdesc(&self->rt, 1)->ext = (__u64)(unsigned long)&r.ext;
+	gdesc(&self->rt, 1)->ext = (__u64)(unsigned long)r.ext;
 	ASSERT_EQ(0, pthread_create(&t, NULL, relabel, &r));
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 1000; i++) {
 		ASSERT_TRUE(load(&T, path_of(self->pid, self->rt.id, "goroutines")));
 		s = cell(&T, "81", "labels");
 		if (!strcmp(s, "-"))
 			continue;
 		shown++;
-		EXPECT_TRUE(!strcmp(s, "k=aaaaaaaaaaaaaaaa") ||
-			    !strcmp(s, "k=bbbbbbbbbbbbbbbb")) {
-			TH_LOG("%s", s);
-		}
+		torn += strcmp(s, "k=aaaaaaaaaaaaaaaa") && strcmp(s, "k=bbbbbbbbbbbbbbbb");
 	}
 	STORE(r.stop, 1);
 	pthread_join(t, NULL);
 	TH_LOG("%u of %u were shown", shown, i);
+	EXPECT_EQ(0, torn);
 	ASSERT_TRUE(load(&T, path_of(self->pid, self->rt.id, "goroutines")));
 	EXPECT_STRNE("-", cell(&T, "81", "labels"));
 }

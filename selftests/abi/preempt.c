@@ -118,8 +118,6 @@ TEST(a_runtime_that_does_not_ask_is_not_told)
 FIXTURE(hog) {
 	struct rt rt;
 	struct kgo_mdesc *me;
-	pthread_t spare[2];
-	int spares;
 };
 
 FIXTURE_SETUP(hog)
@@ -150,13 +148,14 @@ static void *spare(void *arg)
 }
 
 /* One more thread that could go on with a P. */
-static bool park_a_spare(FIXTURE_DATA(hog) *self)
+static bool park_a_spare(struct rt *rt)
 {
-	int n = self->spares++;
+	__u32 n = LOAD(rt->r->nr_spare);
+	pthread_t t;
 
-	return !pthread_create(&self->spare[n], NULL, spare, &self->rt) &&
-	       until(LOAD(self->rt.r->nr_spare) == (__u32)n + 1) &&
-	       !enter(&self->rt, KGO_ENTER_ACQUIRE);
+	return !pthread_create(&t, NULL, spare, rt) &&
+	       until(LOAD(rt->r->nr_spare) == n + 1) &&
+	       !enter(rt, KGO_ENTER_ACQUIRE);
 }
 
 TEST_F(hog, a_thread_that_computes_is_told_if_others_wait)
@@ -167,12 +166,14 @@ TEST_F(hog, a_thread_that_computes_is_told_if_others_wait)
 
 	for (i = 0; i < 4; i++) {
 		EXPECT_FALSE(compute_for(A_MOMENT, LOAD(self->me->p) != 0));
-		switch (i) {
-		case 0: work(rt, 1); break;
-		case 1: STORE(p->runnext, 1); break;
-		case 2: STORE(p->runq_tail, LOAD(p->runq_head) + 1); break;
-		case 3: STORE(p->timer_when, now_ns()); break;
-		}
+		if (i == 0)
+			work(rt, 1);
+		else if (i == 1)
+			STORE(p->runnext, 1);
+		else if (i == 2)
+			STORE(p->runq_tail, LOAD(p->runq_head) + 1);
+		else
+			STORE(p->timer_when, now_ns());
 		EXPECT_TRUE(compute_until(LOAD(self->me->p) == TOLD));
 		/* Again, as long as it goes on. */
 		clear_flag(self->me);
@@ -211,7 +212,7 @@ TEST_F(hog, slices_that_change_are_not_over)
 
 TEST_F(hog, the_signal_comes_while_it_computes)
 {
-	ASSERT_TRUE(park_a_spare(self));
+	ASSERT_TRUE(park_a_spare(&self->rt));
 	EXPECT_FALSE(compute_for(A_MOMENT, LOAD(signals)));
 	work(&self->rt, 1);
 	EXPECT_TRUE(compute_until(LOAD(signals) >= 3));
@@ -221,7 +222,7 @@ TEST_F(hog, the_signal_comes_while_it_computes)
 
 TEST_F(hog, no_signal_inside_the_runtime)
 {
-	ASSERT_TRUE(park_a_spare(self));
+	ASSERT_TRUE(park_a_spare(&self->rt));
 	STORE(self->me->in_sched, 1);
 	work(&self->rt, 1);
 	EXPECT_TRUE(compute_until(LOAD(self->me->p) == TOLD));
@@ -237,7 +238,7 @@ TEST_F(hog, a_signal_that_is_blocked_is_not_sent)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGURG);
-	ASSERT_TRUE(park_a_spare(self));
+	ASSERT_TRUE(park_a_spare(&self->rt));
 	ASSERT_EQ(0, pthread_sigmask(SIG_BLOCK, &set, NULL));
 	work(&self->rt, 1);
 	EXPECT_TRUE(compute_until(LOAD(self->me->p) == TOLD));
@@ -265,7 +266,7 @@ TEST_F(hog, no_call_is_interrupted)
 
 	ASSERT_NE(MAP_FAILED, buf);
 	ASSERT_LE(0, zero);
-	ASSERT_TRUE(park_a_spare(self));
+	ASSERT_TRUE(park_a_spare(&self->rt));
 	work(&self->rt, 1);
 	end = now_ns() + PATIENCE * 1000000000ULL;
 	while (in_call < 10 * A_MOMENT && now_ns() < end) {
@@ -283,8 +284,8 @@ TEST_F(hog, no_call_is_interrupted)
 /* It goes on without a P, and does not know; the signal says so. */
 TEST_F(hog, one_that_has_lost_its_p_gets_the_signal)
 {
-	ASSERT_TRUE(park_a_spare(self));
-	ASSERT_TRUE(park_a_spare(self));
+	ASSERT_TRUE(park_a_spare(&self->rt));
+	ASSERT_TRUE(park_a_spare(&self->rt));
 	EXPECT_FALSE(compute_for(A_MOMENT, LOAD(signals)));
 	work(&self->rt, 1);
 	ASSERT_TRUE(until(LOAD(self->rt.r->nr_spare) == 1));

@@ -169,7 +169,7 @@ int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
 		break;
 	}
 	if (th) {
-		th->lost = false;
+		WRITE_ONCE(th->lost, false);
 		kgo_thread_publish(th);
 		kgo_preempt_watch(th, get_cpu());
 		put_cpu();

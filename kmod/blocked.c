@@ -102,13 +102,13 @@ static void kgo_sched_in(struct preempt_notifier *notifier, int cpu)
 		goto watch;
 	arb_unblock(&th->rt->arb, &th->am);
 	kgo_thread_publish(th);
-	th->lost = th->am.p == KGO_NONE;
+	WRITE_ONCE(th->lost, th->am.p == KGO_NONE);
 	if (th->owned && kgo_was_handed_off(th)) {
 		WRITE_ONCE(th->handoffs, th->handoffs + 1);
 		WRITE_ONCE(th->md->handoffs, th->handoffs);
 	}
 	th->owned = false;
-	th->astray = false;
+	WRITE_ONCE(th->astray, false);
 	trace_kgo_unblock(th->rt->id, th->am.index, th->am.p);
 watch:
 	kgo_preempt_watch(th, cpu);

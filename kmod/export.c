@@ -261,6 +261,8 @@ KGO_EXPORT_TEST(arb_granted);
 KGO_EXPORT_TEST(arb_unpark);
 KGO_EXPORT_TEST(arb_leave);
 KGO_EXPORT_TEST(arb_p_has_work);
+KGO_EXPORT_TEST(arb_slice_is_over);
+KGO_EXPORT_TEST(arb_can_give_way);
 
 KGO_EXPORT_TEST(kgo_gq_push);
 KGO_EXPORT_TEST(kgo_gq_push_front);

@@ -55,11 +55,13 @@ static bool kgo_is_in_user_mode(struct kgo_thread *th)
 	       !sigismember(&current->blocked, th->rt->preempt_signal);
 }
 
-/* Tell the thread.  Return: false if it has to hear it again soon. */
-static bool kgo_tell(struct kgo_thread *th)
+/*
+ * Tell the thread, which has P @p or none.
+ * Return: false if it has to hear it again soon.
+ */
+static bool kgo_tell(struct kgo_thread *th, u32 p)
 {
 	struct kgo_runtime *rt = th->rt;
-	u32 p = th->am.p;
 
 	if (p != KGO_NONE)
 		cmpxchg(&th->md->p, p, p | KGO_P_PREEMPT);
@@ -76,14 +78,13 @@ static bool kgo_tell(struct kgo_thread *th)
  * Is it the turn of others?  A thread that has lost its P while it was blocked
  * and computes on without one has had its turn, if it did so for a period.
  */
-static bool kgo_time_is_up(struct kgo_thread *th, u64 now)
+static bool kgo_time_is_up(struct kgo_thread *th, u32 p, u64 now)
 {
-	if (th->am.p != KGO_NONE)
-		return arb_slice_is_over(&th->rt->arb, th->am.p, &th->slice,
-					 now);
-	if (th->astray)
+	if (p != KGO_NONE)
+		return arb_slice_is_over(&th->rt->arb, p, &th->slice, now);
+	if (READ_ONCE(th->astray))
 		return true;
-	th->astray = true;
+	WRITE_ONCE(th->astray, true);
 	return false;
 }
 
@@ -92,13 +93,16 @@ static enum hrtimer_restart kgo_tick(struct hrtimer *timer)
 {
 	struct kgo_thread *th = container_of(timer, struct kgo_thread, tick);
 	u64 next = KGO_TICK_NS;
+	u32 p;
 
+	/* Once: one that parks, and does not sleep yet, may be granted a P. */
+	p = READ_ONCE(th->am.p);
 	if (current != th->task || READ_ONCE(th->end) != KGO_LIVE ||
-	    (th->am.p == KGO_NONE && !th->lost)) {
+	    (p == KGO_NONE && !READ_ONCE(th->lost))) {
 		WRITE_ONCE(th->tick_cpu, -1);
 		return HRTIMER_NORESTART;
 	}
-	if (kgo_time_is_up(th, ktime_get_ns()) && !kgo_tell(th))
+	if (kgo_time_is_up(th, p, ktime_get_ns()) && !kgo_tell(th, p))
 		next = KGO_RETRY_NS;
 	hrtimer_forward_now(timer, ns_to_ktime(next));
 	return HRTIMER_RESTART;

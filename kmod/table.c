@@ -254,15 +254,17 @@ static void kgo_show_stack(struct seq_file *seq, const struct kgo_gdesc *g,
 static void kgo_show_labels(struct seq_file *seq, struct kgo_table *t, u64 ext)
 {
 	char text[KGO_ESCAPED_MAX];
-	struct kgo_gext e, again;
+	struct kgo_gext before, e, after;
 	int i;
 
 	for (i = 0; ext && i < KGO_LABELS_TRIES; i++) {
-		if (kgo_peek(t, ext, &e, sizeof(e)) != sizeof(e) || !e.labels)
+		/* A copy is made in no order: the number comes from one before. */
+		if (kgo_peek(t, ext, &before, sizeof(before)) != sizeof(before) ||
+		    kgo_peek(t, ext, &e, sizeof(e)) != sizeof(e) || !e.labels)
 			break;
 		kgo_peek_string(t, e.labels, text);
-		if (kgo_peek(t, ext, &again, sizeof(again)) == sizeof(again) &&
-		    again.changes == e.changes) {
+		if (kgo_peek(t, ext, &after, sizeof(after)) == sizeof(after) &&
+		    after.changes == before.changes) {
 			seq_printf(seq, "  %s\n", text);
 			return;
 		}

@@ -14,6 +14,7 @@ struct chooser {
 	struct kgo_case k[3];
 	u32 n;
 	int ret;
+	const char *panic;	/* what it panicked with */
 };
 
 static void choose(void *arg)
@@ -21,6 +22,20 @@ static void choose(void *arg)
 	struct chooser *ch = arg;
 
 	ch->ret = kgo_select(ch->k, ch->n);
+}
+
+static void try(void *arg)
+{
+	struct chooser *ch = arg;
+
+	ch->ret = kgo_select_try(ch->k, ch->n);
+}
+
+static void choose_and_panic(void *arg)
+{
+	struct chooser *ch = arg;
+
+	ch->panic = kgo_test_panic(choose, ch);
 }
 
 KGO_TEST(a_ready_case_is_done_and_no_other)
@@ -80,6 +95,7 @@ KGO_TEST(close_wakes_both_directions)
 {
 	struct kgo_chan *c = kgo_chan_make(sizeof(u32), 0);
 	struct kgo_chan *d = kgo_chan_make(sizeof(u32), 0);
+	const char *msg = "send on closed channel";
 	u32 x = POISON, v = 1;
 	struct chooser in = { .k = { KGO_RECV(d, NULL), KGO_RECV(c, &x) }, .n = 2 };
 	struct chooser out = { .k = { KGO_RECV(c, NULL), KGO_SEND(d, &v) }, .n = 1 };
@@ -94,15 +110,16 @@ KGO_TEST(close_wakes_both_directions)
 	KUNIT_EXPECT_EQ(test, x, 0);
 	KUNIT_EXPECT_EQ(test, out.ret, 0);
 
-	/* What Go panics about is logged and comes back as an error. */
+	/* Who sends panics, when it is woken and when it comes too late. */
 	out = (struct chooser){ .k = { KGO_SEND(d, &v), KGO_RECV(NULL, NULL) }, .n = 2 };
-	KUNIT_EXPECT_EQ(test, kgo_go(choose, &out), 0);
+	KUNIT_EXPECT_EQ(test, kgo_go(choose_and_panic, &out), 0);
 	KUNIT_EXPECT_TRUE(test, kgo_test_until_waiting(1, KGO_WAIT_SELECT));
 	KUNIT_EXPECT_EQ(test, kgo_chan_close(d), 0);
 	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
-	KUNIT_EXPECT_EQ(test, out.ret, -EPIPE);
+	KUNIT_EXPECT_STREQ(test, out.panic, msg);
 	KUNIT_EXPECT_EQ(test, out.k[0].ok, -EPIPE);
-	KUNIT_EXPECT_EQ(test, kgo_select_try(out.k, 2), -EPIPE);
+	KUNIT_EXPECT_STREQ(test, kgo_test_panic(choose, &out), msg);
+	KUNIT_EXPECT_STREQ(test, kgo_test_panic(try, &out), msg);
 	KUNIT_EXPECT_EQ(test, kgo_chan_free(c), 0);
 	KUNIT_EXPECT_EQ(test, kgo_chan_free(d), 0);
 }

@@ -284,6 +284,106 @@ TEST_F(table, unreadable_and_endless_names)
 	EXPECT_STREQ("?", cell(&T, "27", "created_by"));
 }
 
+TEST_F(table, labels_are_those_of_the_program)
+{
+	static const char *const key[] = { "71", "72", "73", "74", "75", "76", "77" };
+	static char endless[4096];
+	struct kgo_gext ext[ARRAY_SIZE(key)] = {
+		{ .labels = (__u64)(unsigned long)"job=7,user=ann" },
+		{ .labels = (__u64)(unsigned long)"a=two  blanks\nand a line", .changes = 5 },
+		{ .labels = 0 },
+		{ .labels = 8 },
+		{ .labels = 0xffffffff81000000ULL },	/* the kernel's own text */
+		{ .labels = (__u64)(unsigned long)endless },
+	};
+	struct rt *rt = &self->rt;
+	unsigned int i;
+	const char *s;
+
+	memset(endless, 'x', sizeof(endless));
+	for (i = 0; i < ARRAY_SIZE(key); i++) {
+		goroutine(rt, i + 1, 71 + i, KGO_G_RUNNABLE);
+		gdesc(rt, i + 1)->ext = (__u64)(unsigned long)&ext[i];
+	}
+	gdesc(rt, 7)->ext = 8;
+	goroutine(rt, 8, 78, KGO_G_WAITING);
+
+	ASSERT_TRUE(load(&T, path_of(self->pid, rt->id, "goroutines")));
+	EXPECT_STREQ("job=7,user=ann", cell(&T, "71", "labels"));
+	EXPECT_STREQ("a=two\\x20\\x20blanks\\x0aand\\x20a\\x20line", cell(&T, "72", "labels"));
+	EXPECT_STREQ("-", cell(&T, "73", "labels"));
+	EXPECT_STREQ("?", cell(&T, "74", "labels"));
+	EXPECT_STREQ("?", cell(&T, "75", "labels"));
+	s = cell(&T, "76", "labels");
+	EXPECT_EQ('x', s[0]);
+	EXPECT_LT(strlen(s), 1000);
+	EXPECT_STREQ("...", s + strlen(s) - 3);
+	EXPECT_STREQ("-", cell(&T, "77", "labels"));
+	EXPECT_STREQ("-", cell(&T, "78", "labels"));
+
+	/* Another set: what is shown is what is there now. */
+	ext[0].labels = (__u64)(unsigned long)"job=8";
+	ext[0].changes++;
+	ASSERT_TRUE(load(&T, path_of(self->pid, rt->id, "goroutines")));
+	EXPECT_STREQ("job=8", cell(&T, "71", "labels"));
+}
+
+struct relabel {
+	struct kgo_gext *ext;
+	__u32 stop;
+};
+
+/* A string is written over at once when it is no label any more. */
+static void *relabel(void *arg)
+{
+	static char text[2][64];
+	struct relabel *r = arg;
+	unsigned int i, k;
+
+	for (i = 0; !LOAD(r->stop); i++) {
+		strcpy(text[i & 1], i & 1 ? "k=aaaaaaaaaaaaaaaa" : "k=bbbbbbbbbbbbbbbb");
+		STORE(r->ext->labels, (__u64)(unsigned long)text[i & 1]);
+		STORE(r->ext->changes, i + 1);
+		memset(text[~i & 1], '!', 16);
+		/* Mostly once while a reader is at it. */
+		for (k = 0; k < 500 * (i % 16); k++)
+			atomic_signal_fence(memory_order_seq_cst);
+	}
+	return NULL;
+}
+
+TEST_F(table, labels_that_are_replaced_are_whole_or_not_shown)
+{
+	char *two = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	/* Its halves are in two pages, between which a copy takes its time. */
+	struct relabel r = { .ext = (void *)(two + PAGE - 8) };
+	unsigned int i, shown = 0;
+	pthread_t t;
+	const char *s;
+
+	ASSERT_NE(MAP_FAILED, two);
+	goroutine(&self->rt, 1, 81, KGO_G_RUNNABLE);
+	gdesc(&self->rt, 1)->ext = (__u64)(unsigned long)r.ext;
+	ASSERT_EQ(0, pthread_create(&t, NULL, relabel, &r));
+	for (i = 0; i < 1000; i++) {
+		ASSERT_TRUE(load(&T, path_of(self->pid, self->rt.id, "goroutines")));
+		s = cell(&T, "81", "labels");
+		if (!strcmp(s, "-"))
+			continue;
+		shown++;
+		EXPECT_TRUE(!strcmp(s, "k=aaaaaaaaaaaaaaaa") ||
+			    !strcmp(s, "k=bbbbbbbbbbbbbbbb")) {
+			TH_LOG("'%s'", s);
+		}
+	}
+	STORE(r.stop, 1);
+	pthread_join(t, NULL);
+	TH_LOG("%u of %u were shown", shown, i);
+	ASSERT_TRUE(load(&T, path_of(self->pid, self->rt.id, "goroutines")));
+	EXPECT_STRNE("-", cell(&T, "81", "labels"));
+}
+
 TEST_F(table, garbage_is_shown_as_invalid)
 {
 	struct rt *rt = &self->rt;

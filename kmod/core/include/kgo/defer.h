@@ -19,9 +19,11 @@
 
 /*
  * Where a jump goes: what the processor's calling convention keeps over a
- * call.  ThreadSanitizer must see frames disappear, and knows only libc's jump.
+ * call.  ThreadSanitizer must see frames disappear, and knows only libc's jump;
+ * KCSAN, for which the compiler says the same, keeps no stack of its own.
  */
-#if defined(__SANITIZE_THREAD__)
+#if defined(__KERNEL__)
+#elif defined(__SANITIZE_THREAD__)
 #define KGO_JMP_LIBC	1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When a time slice is over, from records alone; and that goroutines of the
+ * kernel which only poll let others go on.
+ */
+#include "test.h"
+#include "../core/arb.h"
+
+#define AGAIN_NS	NSEC_PER_MSEC	/* of slice.c */
+
+struct fix {
+	struct arb arb;
+	struct arb_m m[2];
+	struct kgo_rdesc r;
+	struct kgo_pdesc *p;
+	u64 word;
+	struct arb_slice s;
+	u64 now;
+};
+
+static void no_grant(struct arb *arb, struct arb_m *am)
+{
+}
+
+/* M 0 owns the only P and runs a slice that somebody has just looked at. */
+static struct fix *running(struct kunit *test)
+{
+	struct fix *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	f->p = kunit_kzalloc(test, KGO_P_STRIDE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, f->p);
+	f->arb.word = &f->word;
+	f->arb.grant = no_grant;
+	KUNIT_ASSERT_EQ(test, arb_init(&f->arb, 1, &f->r, f->p), 0);
+	for (i = 0; i < ARRAY_SIZE(f->m); i++) {
+		arb_m_init(&f->m[i], i);
+		arb_join(&f->arb, &f->m[i]);
+	}
+	KUNIT_ASSERT_GE(test, arb_acquire(&f->arb, &f->m[0]), 0);
+	f->now = NSEC_PER_SEC;
+	KUNIT_EXPECT_FALSE(test, arb_slice_is_over(&f->arb, 0, &f->s, f->now));
+	return f;
+}
+
+static bool over_after(struct fix *f, u64 ns)
+{
+	f->now += ns;
+	return arb_slice_is_over(&f->arb, 0, &f->s, f->now);
+}
+
+static void a_slice_is_over_in_time_and_again(struct kunit *test)
+{
+	struct fix *f = running(test);
+
+	f->p->runnext = 1;
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS - 1));
+	KUNIT_EXPECT_TRUE(test, over_after(f, 1));
+	KUNIT_EXPECT_FALSE(test, over_after(f, AGAIN_NS - 1));
+	KUNIT_EXPECT_TRUE(test, over_after(f, 1));
+	arb_destroy(&f->arb);
+}
+
+static void who_waits_ends_a_slice(struct kunit *test)
+{
+	struct fix *f = running(test);
+
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS));
+	f->p->timer_when = f->now + 1;
+	KUNIT_EXPECT_FALSE(test, over_after(f, 0));
+	KUNIT_EXPECT_TRUE(test, over_after(f, 1));
+	f->p->timer_when = 0;
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS));
+	f->p->runq_tail = 1;
+	KUNIT_EXPECT_TRUE(test, over_after(f, 0));
+	f->p->runq_head = 1;
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS));
+	f->r.gq_len = 1;
+	KUNIT_EXPECT_TRUE(test, over_after(f, 0));
+	f->r.gq_len = 0;
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS));
+	KUNIT_EXPECT_FALSE(test, arb_can_give_way(&f->arb));
+	arb_park(&f->arb, &f->m[1], KGO_ENTER_PARK_WANT, NULL);
+	KUNIT_EXPECT_TRUE(test, over_after(f, 0));
+	KUNIT_EXPECT_TRUE(test, arb_can_give_way(&f->arb));
+	arb_unpark(&f->arb, &f->m[1]);
+	KUNIT_EXPECT_FALSE(test, arb_can_give_way(&f->arb));
+	arb_destroy(&f->arb);
+}
+
+static void another_slice_or_owner_has_its_own_time(struct kunit *test)
+{
+	struct fix *f = running(test);
+
+	f->p->runnext = 1;
+	f->p->slicetick++;
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS));
+	/* Goroutines of one slice share its time. */
+	f->p->schedtick++;
+	KUNIT_EXPECT_TRUE(test, over_after(f, ARB_SLICE_NS));
+	/* A block starts it anew, even if the P is still there afterwards. */
+	arb_block(&f->arb, &f->m[0]);
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS));
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS));
+	arb_unblock(&f->arb, &f->m[0]);
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS));
+	KUNIT_EXPECT_TRUE(test, over_after(f, ARB_SLICE_NS));
+	arb_release(&f->arb, &f->m[0], NULL);
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS));
+	KUNIT_EXPECT_FALSE(test, over_after(f, ARB_SLICE_NS));
+	arb_destroy(&f->arb);
+}
+
+struct pollers {
+	struct kgo_chan *empty;
+	atomic_t seen;
+	atomic_t late;
+	u32 n;
+};
+
+/* Polls until all have been seen. */
+static void poll(void *arg)
+{
+	struct pollers *p = arg;
+	s64 end = ktime_get_ns() + 20LL * NSEC_PER_SEC;
+
+	atomic_inc(&p->seen);
+	while (atomic_read(&p->seen) < p->n) {
+		kgo_chan_try_recv(p->empty, NULL);
+		if (ktime_get_ns() > end) {
+			atomic_inc(&p->late);
+			return;
+		}
+		cond_resched();
+	}
+}
+
+KGO_TEST(who_only_polls_lets_others_go_on)
+{
+	struct pollers p = {
+		.empty = kgo_chan_make(0, 0),
+		.n = kgo_rt.nr_ps + 2,
+	};
+	u32 i;
+
+	for (i = 0; i < p.n; i++)
+		KUNIT_EXPECT_EQ(test, kgo_go(poll, &p), 0);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+	KUNIT_EXPECT_EQ(test, atomic_read(&p.late), 0);
+	KUNIT_EXPECT_EQ(test, kgo_chan_free(p.empty), 0);
+}
+
+static struct kunit_case preempt_cases[] = {
+	KUNIT_CASE(a_slice_is_over_in_time_and_again),
+	KUNIT_CASE(who_waits_ends_a_slice),
+	KUNIT_CASE(another_slice_or_owner_has_its_own_time),
+	KUNIT_CASE(who_only_polls_lets_others_go_on),
+	{}
+};
+
+static struct kunit_suite preempt_suite = {
+	.name = "kgo_preempt",
+	.test_cases = preempt_cases,
+};
+
+kunit_test_suite(preempt_suite);

@@ -164,7 +164,7 @@ GO_TEST(a_transient_child_is_started_again_only_if_it_failed)
 GO_TEST(a_temporary_child_is_never_started_again)
 {
 	struct kgo_sup_attr attr = quick;
-	struct kid k[3] = { { NULL } };
+	struct kid k[3] = { };
 	struct kgo_sup *s;
 	int i;
 

@@ -8,6 +8,7 @@
  * nothing, as with any futex.
  */
 #include "user.h"
+#include "san.h"
 
 #include <linux/futex.h>
 #include <linux/membarrier.h>
@@ -30,17 +31,23 @@
  */
 int kgo_futex_wait(u32 *word, u32 val, u64 deadline)
 {
-	struct timespec ts = {
-		.tv_sec = (time_t)(deadline / 1000000000ULL),
-		.tv_nsec = (long)(deadline % 1000000000ULL),
-	};
+	u64 until = deadline;
+	struct timespec ts;
 	long ret;
 
+	if (SAN_SLEEP_NS) {
+		until = port_now() + SAN_SLEEP_NS;
+		if (deadline && deadline < until)
+			until = deadline;
+	}
+	ts.tv_sec = (time_t)(until / 1000000000ULL);
+	ts.tv_nsec = (long)(until % 1000000000ULL);
 	ret = arch_syscall(SYS_futex, (long)word,
 			   FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, val,
-			   deadline ? (long)&ts : 0, 0,
+			   until ? (long)&ts : 0, 0,
 			   (long)FUTEX_BITSET_MATCH_ANY);
-	return ret == -ETIMEDOUT ? -ETIMEDOUT : 0;
+	san_handle_signals();
+	return ret == -ETIMEDOUT && until == deadline ? -ETIMEDOUT : 0;
 }
 
 /** kgo_futex_wake() - Wake one thread that waits on a word */

@@ -402,7 +402,7 @@ bool kgo_futex_preempt(u32 p, u32 index)
 
 	/* So that it is no M by another thread meanwhile. */
 	port_lock(&fm->lock);
-	if (fm->am.p == p && !fm->taken) {
+	if (port_load(&fm->am.p) == p && !fm->taken) {
 		port_cas(&m->d.p, p, p | KGO_P_PREEMPT);
 		outside = !port_load(&m->d.in_sched) &&
 			  port_load(&m->d.p) == (p | KGO_P_PREEMPT);

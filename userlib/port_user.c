@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The port of the core to user space: clocks, memory, locks, and the switch
- * between a thread's own stack and a goroutine's.
+ * The port of the core to user space: clocks, memory, and the switch between a
+ * thread's own stack and a goroutine's.  Locks are in lock.c.
  *
  * Invariants:
  *   - A thread runs its scheduler on its own stack (g0), and goroutines on
@@ -13,17 +13,10 @@
 #include "backend.h"
 #include "san.h"
 
-#include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
-
-/* How often a waiter looks at a lock before it sleeps: some microseconds. */
-#define LOCK_SPINS	100
-
-/* Without membarrier() a sleeper looks again by itself. */
-#define LOCK_LOOK_NS	1000000ULL
 
 __thread struct kgo_m *kgo_tls_self;
 char *kgo_g_base;
@@ -82,82 +75,6 @@ u64 port_seed(void)
 	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
 	return x ^ (x >> 31);
-}
-
-/**
- * kgo_futex_wait() - Sleep while a word has a value
- * @word: private to the process
- * @val: the value
- * @deadline: CLOCK_MONOTONIC ns, or 0
- *
- * Return: 0 to look again (also after a signal), -ETIMEDOUT.
- */
-int kgo_futex_wait(u32 *word, u32 val, u64 deadline)
-{
-	struct timespec ts = {
-		.tv_sec = (time_t)(deadline / 1000000000ULL),
-		.tv_nsec = (long)(deadline % 1000000000ULL),
-	};
-	long ret;
-
-	ret = arch_syscall(SYS_futex, (long)word,
-			   FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, val,
-			   deadline ? (long)&ts : 0, 0,
-			   (long)FUTEX_BITSET_MATCH_ANY);
-	return ret == -ETIMEDOUT ? -ETIMEDOUT : 0;
-}
-
-/** kgo_futex_wake() - Wake one thread that waits on a word */
-void kgo_futex_wake(u32 *word)
-{
-	arch_syscall(SYS_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1,
-		     0, 0, 0);
-}
-
-struct kgo_lock_sleepers kgo_lock_sleepers[1U << KGO_LOCK_HASH_BITS];
-
-/** kgo_lock_init() - Once, before threads contend for locks */
-void kgo_lock_init(void)
-{
-	arch_syscall(SYS_membarrier,
-		     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0);
-}
-
-static bool lock_try(kgo_lock_t *lock)
-{
-	return port_load(&lock->word) == KGO_LOCK_FREE &&
-	       port_cas(&lock->word, KGO_LOCK_FREE, KGO_LOCK_HELD);
-}
-
-void kgo_lock_slow(kgo_lock_t *lock)
-{
-	u32 *sleepers = kgo_lock_sleepers_of(lock);
-	bool told;
-	u32 i;
-
-	for (i = 0; i < LOCK_SPINS; i++) {
-		if (lock_try(lock))
-			return;
-		port_relax();
-	}
-	port_add(sleepers, 1);
-	/* Pairs with the compiler barrier in port_unlock(). */
-	told = !arch_syscall(SYS_membarrier,
-			     MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0);
-	while (!lock_try(lock))
-		kgo_futex_wait(&lock->word, KGO_LOCK_HELD,
-			       told ? 0 : port_now() + LOCK_LOOK_NS);
-	port_add(sleepers, -1U);
-}
-
-void kgo_lock_wake(kgo_lock_t *lock)
-{
-	kgo_futex_wake(&lock->word);
-}
-
-void kgo_lock_not_held(void)
-{
-	port_throw("lock is not held");
 }
 
 void *port_alloc(size_t size)

@@ -113,9 +113,33 @@ static inline void san_stack_gone(u64 lo, size_t size)
 
 #endif /* __SANITIZE_ADDRESS__ */
 
+#ifndef __SANITIZE_THREAD__
+
+#define SAN_SLEEP_NS	0ULL
+
+static inline void san_handle_signals(void)
+{
+}
+
+#endif
+
 #if defined(__SANITIZE_THREAD__)
 
 #include <sanitizer/tsan_interface.h>
+#include <time.h>
+
+/*
+ * It holds a signal's handler back until the thread calls libc, which one that
+ * sleeps on a futex never does.
+ */
+#define SAN_SLEEP_NS	10000000ULL
+
+static inline void san_handle_signals(void)
+{
+	const struct timespec none = { 0 };
+
+	nanosleep(&none, NULL);
+}
 
 /* Its shadow of the stack follows libc's jump only; does not return. */
 static inline void san_jump(struct kgo_jmp *jmp)

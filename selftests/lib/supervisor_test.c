@@ -230,7 +230,7 @@ GO_TEST(panics_use_the_budget_up)
 GO_TEST(a_temporary_child_is_never_started_again)
 {
 	struct kgo_sup_attr attr = quick;
-	struct kid k[3] = { { NULL } };
+	struct kid k[3] = { };
 	struct kgo_sup *s;
 	int i;
 

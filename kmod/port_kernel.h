@@ -31,6 +31,9 @@
 #include <linux/timekeeping.h>
 #include <linux/types.h>
 
+/* For <kgo/defer.h>: the jump is ours. */
+#define KGO_JMP_OWN	1
+
 static_assert(sizeof(long) == sizeof(u64), "kgo needs a 64-bit kernel");
 
 #define port_load(p)		READ_ONCE(*(p))

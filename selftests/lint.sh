@@ -21,7 +21,7 @@ kernel_files() { git ls-files -- 'kmod/*.[ch]' 'uapi/*.h'; }
 program_ignore=VOLATILE,NEW_TYPEDEFS,AVOID_EXTERNS,PREFER_DEFINED_ATTRIBUTE_MACRO,ARRAY_SIZE,MACRO_ARG_REUSE
 program_ignore+=,COMPLEX_MACRO,MACRO_WITH_FLOW_CONTROL,STORAGE_CLASS,MSLEEP,USE_DEVICE_INITCALL,CONST_STRUCT
 program_ignore+=,PREFER_KERNEL_TYPES,MEMORY_BARRIER,LONG_LINE,USLEEP_RANGE,REPEATED_WORD
-program_ignore+=,SPLIT_STRING,EMBEDDED_FUNCTION_NAME,FUNCTION_ARGUMENTS,BIT_MACRO,STATIC_CONST_CHAR_ARRAY,SPACING,CAMELCASE
+program_ignore+=,ENOSYS,SPLIT_STRING,EMBEDDED_FUNCTION_NAME,FUNCTION_ARGUMENTS,BIT_MACRO,STATIC_CONST_CHAR_ARRAY,SPACING,CAMELCASE
 judge() { xargs perl "$source/scripts/checkpatch.pl" --no-tree --strict --terse --showfile "$@" -f | grep -vE '^total:|^$'; }
 checkpatch() {
 	kernel_files | grep -vE 'kmod/(trace|compat|port_kernel)\.h$|abi_check\.h$' | judge

@@ -33,6 +33,9 @@
 #define KGO_NORETURN
 #endif
 
+/* The jump of scopes is ours, also where the compiler looks for data races. */
+#define KGO_JMP_OWN	1
+
 #include "../../core/include/kgo/api.h"
 
 #define kgo_exit()							\

@@ -19,10 +19,10 @@
 
 /*
  * Where a jump goes: what the processor's calling convention keeps over a
- * call.  ThreadSanitizer must see frames disappear, and knows only libc's jump;
- * KCSAN, for which the compiler says the same, keeps no stack of its own.
+ * call.  ThreadSanitizer must see frames disappear, and knows only libc's jump.
+ * A world without libc says KGO_JMP_OWN: compilers say the same for KCSAN.
  */
-#if defined(__KERNEL__)
+#if defined(KGO_JMP_OWN)
 #elif defined(__SANITIZE_THREAD__)
 #define KGO_JMP_LIBC	1
 #elif defined(__has_feature)

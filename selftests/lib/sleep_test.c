@@ -81,11 +81,11 @@ GO_TEST_PS(those_that_are_late_wake_in_their_order, 1)
 	long long until;
 
 	for (i = 0; i < ARRAY_SIZE(s); i++) {
-		s[i] = (struct sleeper){ .ns = (100 + i) * MS, .id = (int)i, .ret = -1 };
+		s[i] = (struct sleeper){ .ns = (500 + 100 * i) * MS, .id = (int)i, .ret = -1 };
 		EXPECT_EQ(0, kgo_go(sleep_and_note, &s[i]));
 	}
 	yield_until(waiting("sleep") == ARRAY_SIZE(s) || LOAD(nr_order));
-	until = now_ns() + 150 * MS;
+	until = now_ns() + 1300 * MS;
 	while (now_ns() < until)
 		;
 	while (LOAD(nr_order) < (int)ARRAY_SIZE(s))

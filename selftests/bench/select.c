@@ -17,9 +17,11 @@ static long nr;
 static void sender(void *arg)
 {
 	struct kgo_chan *to = arg;
+	/* The last value may be taken, and the next round begun, before we look. */
+	const long last = nr;
 	long i;
 
-	for (i = 1; i <= nr; i++)
+	for (i = 1; i <= last; i++)
 		kgo_chan_send(to, &i);
 }
 

@@ -25,11 +25,6 @@ static struct {
 
 static const char key;
 
-static u32 between(u32 lo, u32 hi)
-{
-	return lo + sim_below(hi - lo + 1);
-}
-
 static void something(void)
 {
 	switch (sim_below(10)) {
@@ -153,7 +148,7 @@ static void gardener(void *unused)
 			look_at(ctx);
 			break;
 		case 1:
-			cause = -(int)between(1, 9);
+			cause = -(int)sim_between(1, 9);
 			if (ctx != X.top && kgo_ctx_cancel(ctx, cause) == 1)
 				sim_expect(kgo_ctx_cause(ctx) == cause &&
 					   kgo_ctx_err(ctx) == -ECANCELED,
@@ -217,12 +212,12 @@ static void reader(void *unused)
 
 void contexts_main(void *unused)
 {
-	u32 gardeners = between(1, 4), i;
+	u32 gardeners = sim_between(1, 4), i;
 
 	(void)unused;
 	memset(&X, 0, sizeof(X));
-	X.n = between(1, MAX_NODES);
-	X.rounds = between(1, MAX_ROUNDS);
+	X.n = sim_between(1, MAX_NODES);
+	X.rounds = sim_between(1, MAX_ROUNDS);
 	do {
 		X.top = kgo_ctx_with_cancel_at(NULL, kgo_ctx_background());
 	} while (!X.top);
@@ -256,7 +251,7 @@ void context_table_main(void *unused)
 
 	(void)unused;
 	memset(&X, 0, sizeof(X));
-	X.n = between(1, 20);
+	X.n = sim_between(1, 20);
 	X.top = kgo_ctx_background();
 	kgo_wg_add(&X.wg, 1);
 	sim_go(reader, NULL);

@@ -35,13 +35,8 @@ static void fresh(void)
 	trace_name(&X.wg[0].sema, "wg0.sema");
 }
 
-static u32 between(u32 lo, u32 hi)
-{
-	return lo + sim_below(hi - lo + 1);
-}
-
 /* Anything that takes time and may cost the P. */
-static void something(void)
+void sim_something(void)
 {
 	switch (sim_below(8)) {
 	case 0:
@@ -93,7 +88,7 @@ static void pingpong(void *unused)
 
 	(void)unused;
 	fresh();
-	X.rounds = between(1, 12);
+	X.rounds = sim_between(1, 12);
 	X.c[0] = sim_chan("ping", sizeof(v), sim_below(2));
 	X.c[1] = sim_chan("pong", sizeof(v), sim_below(2));
 	sim_go(ponger, NULL);
@@ -114,7 +109,7 @@ static void producer(void *arg)
 	for (i = 0; i < X.rounds; i++) {
 		v = id * X.rounds + i + 1;
 		sim_expect(!kgo_chan_send(X.c[0], &v), "send failed");
-		something();
+		sim_something();
 	}
 	kgo_wg_done(&X.wg[0]);
 }
@@ -127,19 +122,19 @@ static void consumer(void *unused)
 	while (kgo_chan_recv(X.c[0], &v) == 1) {
 		port_add(&X.sum, v);
 		port_add(&X.received, 1);
-		something();
+		sim_something();
 	}
 	kgo_wg_done(&X.wg[1]);
 }
 
 static void fan(void *unused)
 {
-	u32 consumers = between(1, 4), i, n;
+	u32 consumers = sim_between(1, 4), i, n;
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 4);
-	X.rounds = between(1, 8);
+	X.n = sim_between(1, 4);
+	X.rounds = sim_between(1, 8);
 	n = X.n * X.rounds;
 	X.c[0] = sim_chan("fan", sizeof(u32), sim_below(4));
 	kgo_wg_add(&X.wg[0], (int)X.n);
@@ -167,23 +162,23 @@ static void spawner(void *arg)
 			kgo_wg_add(&X.wg[0], 1);
 			sim_go(spawner, (void *)(unsigned long)(depth - 1));
 			if (sim_chance(0x2000))
-				something();
+				sim_something();
 		}
 	kgo_wg_done(&X.wg[0]);
 }
 
 static void spawn(void *unused)
 {
-	u32 depth = between(1, 3), all = 0, layer = 1, i;
+	u32 depth = sim_between(1, 3), all = 0, layer = 1, i;
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 4);
+	X.n = sim_between(1, 4);
 	for (i = 0; i <= depth; i++) {
 		all += layer;
 		layer *= X.n;
 	}
-	X.rounds = between(1, 3);
+	X.rounds = sim_between(1, 3);
 	for (i = 0; i < X.rounds; i++) {
 		kgo_wg_add(&X.wg[0], 1);
 		sim_go(spawner, (void *)(unsigned long)depth);
@@ -209,7 +204,7 @@ static void overflow(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(60, 420);
+	X.n = sim_between(60, 420);
 	kgo_wg_add(&X.wg[0], (int)X.n);
 	for (i = 0; i < X.n; i++)
 		sim_go(tiny, NULL);
@@ -233,14 +228,14 @@ static void locker(void *unused)
 		v = X.count;
 		sim_step(SIM_USER, NULL, 0, 0);
 		if (sim_chance(0x2000))
-			something();
+			sim_something();
 		/* Long enough for the others to starve. */
 		if (sim_chance(0x800))
 			sim_block(3 * NS_PER_MS);
 		X.count = v + 1;
 		kgo_mutex_unlock(&X.mu[0]);
 		if (sim_chance(0x4000))
-			something();
+			sim_something();
 	}
 	kgo_wg_done(&X.wg[0]);
 }
@@ -251,8 +246,8 @@ static void mutex(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(2, 6);
-	X.rounds = between(1, 8);
+	X.n = sim_between(2, 6);
+	X.rounds = sim_between(1, 8);
 	kgo_wg_add(&X.wg[0], (int)X.n);
 	for (i = 0; i < X.n; i++)
 		sim_go(locker, NULL);
@@ -277,7 +272,7 @@ static void wg_waiter(void *unused)
 static void wg_worker(void *unused)
 {
 	(void)unused;
-	something();
+	sim_something();
 	port_add(&X.count, 1);
 	kgo_wg_done(&X.wg[0]);
 }
@@ -288,10 +283,10 @@ static void waitgroup(void *unused)
 
 	(void)unused;
 	fresh();
-	X.rounds = between(1, 4);
+	X.rounds = sim_between(1, 4);
 	for (k = 0; k < X.rounds; k++) {
-		X.n = between(1, 5);
-		waiters = between(0, 4);
+		X.n = sim_between(1, 5);
+		waiters = sim_between(0, 4);
 		X.count = 0;
 		kgo_wg_add(&X.wg[0], (int)X.n);
 		kgo_wg_add(&X.wg[1], (int)waiters);
@@ -320,7 +315,7 @@ static void sleeper(void *unused)
 			continue;	/* no memory for a timer */
 		sim_expect(port_now() - then >= ns, "slept %llu of %u ns",
 			   port_now() - then, ns);
-		something();
+		sim_something();
 	}
 	kgo_wg_done(&X.wg[0]);
 }
@@ -331,8 +326,8 @@ static void sleep_(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 6);
-	X.rounds = between(1, 4);
+	X.n = sim_between(1, 6);
+	X.rounds = sim_between(1, 4);
 	kgo_wg_add(&X.wg[0], (int)X.n);
 	for (i = 0; i < X.n; i++)
 		sim_go(sleeper, NULL);
@@ -346,7 +341,7 @@ static void many_timers(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(60, 140);
+	X.n = sim_between(60, 140);
 	X.rounds = 1;
 	kgo_wg_add(&X.wg[0], (int)X.n);
 	for (i = 0; i < X.n; i++)
@@ -388,7 +383,7 @@ static void timed_sender(void *arg)
 				   "timed send: %d", ret);
 			port_add(&X.timeouts, 1);
 		}
-		something();
+		sim_something();
 	}
 	kgo_wg_done(&X.wg[0]);
 }
@@ -415,20 +410,20 @@ static void timed_receiver(void *unused)
 				   "timed receive: %d", ret);
 			kgo_yield();
 		}
-		something();
+		sim_something();
 	}
 	kgo_wg_done(&X.wg[1]);
 }
 
 static void timeout(void *unused)
 {
-	u32 receivers = between(1, 3), i;
+	u32 receivers = sim_between(1, 3), i;
 	bool early = sim_chance(0x4000);
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 4);
-	X.rounds = between(1, 5);
+	X.n = sim_between(1, 4);
+	X.rounds = sim_between(1, 5);
 	X.c[0] = sim_chan("timed", sizeof(u32), sim_below(3));
 	kgo_wg_add(&X.wg[0], (int)X.n);
 	kgo_wg_add(&X.wg[1], (int)receivers);
@@ -437,7 +432,7 @@ static void timeout(void *unused)
 	for (i = 0; i < receivers; i++)
 		sim_go(timed_receiver, NULL);
 	if (early)
-		something();
+		sim_something();
 	else
 		kgo_wg_wait(&X.wg[0]);
 	kgo_chan_close(X.c[0]);
@@ -468,8 +463,8 @@ static void yield(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 8);
-	X.rounds = between(1, 10);
+	X.n = sim_between(1, 8);
+	X.rounds = sim_between(1, 10);
 	kgo_wg_add(&X.wg[0], (int)X.n);
 	for (i = 0; i < X.n; i++)
 		sim_go(yielder, NULL);
@@ -486,7 +481,7 @@ static void ring_node(void *arg)
 	for (i = 0; i < X.rounds; i++) {
 		sim_expect(kgo_chan_recv(X.c[id], &v) == 1, "ring broken");
 		v++;
-		something();
+		sim_something();
 		sim_expect(!kgo_chan_send(X.c[(id + 1) % X.n], &v), "ring broken");
 		if (sim_chance(0x1000) && kgo_sleep(1 + sim_below(1000)))
 			sim_work(1);
@@ -501,8 +496,8 @@ static void bound(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(2, 5);
-	X.rounds = between(1, 5);
+	X.n = sim_between(2, 5);
+	X.rounds = sim_between(1, 5);
 	for (i = 0; i < X.n; i++)
 		X.c[i] = sim_chan(names[i], sizeof(u32), sim_below(2));
 	kgo_wg_add(&X.wg[0], (int)X.n - 1);
@@ -539,7 +534,7 @@ static void bound_body(void *unused)
 		case 2:
 			kgo_mutex_lock(&X.mu[0]);
 			X.count++;
-			something();
+			sim_something();
 			kgo_mutex_unlock(&X.mu[0]);
 			break;
 		case 3:
@@ -547,7 +542,7 @@ static void bound_body(void *unused)
 			sim_go(yielder, NULL);
 			break;
 		default:
-			something();
+			sim_something();
 		}
 	}
 	kgo_wg_done(&X.wg[0]);
@@ -555,11 +550,11 @@ static void bound_body(void *unused)
 
 static void bound_mix(void *unused)
 {
-	u32 bounds = between(1, 4), i;
+	u32 bounds = sim_between(1, 4), i;
 
 	(void)unused;
 	fresh();
-	X.rounds = between(1, 6);
+	X.rounds = sim_between(1, 6);
 	kgo_wg_add(&X.wg[0], (int)bounds * 2);
 	for (i = 0; i < bounds; i++) {
 		sim_bound(bound_body, NULL);
@@ -589,8 +584,8 @@ static void block(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 8);
-	X.rounds = between(1, 5);
+	X.n = sim_between(1, 8);
+	X.rounds = sim_between(1, 5);
 	kgo_wg_add(&X.wg[0], (int)X.n);
 	for (i = 0; i < X.n; i++)
 		sim_go(blocker, NULL);
@@ -632,7 +627,7 @@ static void pipes(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 6);
+	X.n = sim_between(1, 6);
 	X.c[0] = sim_chan("never", 0, 0);
 	kgo_wg_add(&X.wg[0], (int)X.n);
 	for (i = 0; i < X.n; i++)
@@ -681,11 +676,11 @@ static void close_sender(void *unused)
 
 static void close_(void *unused)
 {
-	u32 senders = between(0, 4), values = sim_below(4), i, v = 3, left = 0;
+	u32 senders = sim_between(0, 4), values = sim_below(4), i, v = 3, left = 0;
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 5);
+	X.n = sim_between(1, 5);
 	X.c[0] = sim_chan("down", sizeof(u32), sim_below(3));
 	X.c[1] = sim_chan("up", sizeof(u32), sim_below(3));
 	kgo_wg_add(&X.wg[0], (int)(X.n + senders));
@@ -693,10 +688,10 @@ static void close_(void *unused)
 		sim_go(close_receiver, (void *)(unsigned long)i);
 	for (i = 0; i < senders; i++)
 		sim_go(close_sender, NULL);
-	something();
+	sim_something();
 	for (i = 0; i < values; i++)
 		sim_expect(!kgo_chan_send(X.c[0], &v), "send");
-	something();
+	sim_something();
 	sim_expect(!kgo_chan_close(X.c[0]) && !kgo_chan_close(X.c[1]), "close");
 	kgo_wg_wait(&X.wg[0]);
 	sim_expect(X.received == values, "%u of %u came", X.received, values);
@@ -731,7 +726,7 @@ static void fifo(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(2, 6);
+	X.n = sim_between(2, 6);
 	X.c[0] = sim_chan("out", sizeof(u32), 0);
 	X.c[1] = sim_chan("in", sizeof(u32), 0);
 	kgo_wg_add(&X.wg[0], (int)X.n * 2);
@@ -747,7 +742,7 @@ static void fifo(void *unused)
 		sim_expect(!kgo_chan_send(X.c[0], &v), "closed");
 		sim_expect(kgo_chan_recv(X.c[1], &v) == 1, "closed");
 		sim_expect(v == i + 1, "value %u came as number %u", v, i + 1);
-		something();
+		sim_something();
 	}
 	kgo_wg_wait(&X.wg[0]);
 	sim_chan_done(X.c[0]);
@@ -759,7 +754,7 @@ static void setter(void *arg)
 {
 	u32 id = (u32)(unsigned long)arg;
 
-	something();
+	sim_something();
 	port_store(&X.flag[id], 1);
 	kgo_wg_done(&X.wg[0]);
 }
@@ -770,12 +765,12 @@ static void hog(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 6);
+	X.n = sim_between(1, 6);
 	for (i = 0; i < X.n; i++) {
 		kgo_wg_add(&X.wg[0], 1);
 		sim_go(setter, (void *)(unsigned long)i);
 		if (sim_chance(0x4000))
-			something();
+			sim_something();
 		sim_spin_until(&X.flag[i]);
 	}
 	kgo_wg_wait(&X.wg[0]);
@@ -795,11 +790,11 @@ static void outsider(void *unused)
 
 static void outside(void *unused)
 {
-	u32 threads = between(1, 3), i;
+	u32 threads = sim_between(1, 3), i;
 
 	(void)unused;
 	fresh();
-	X.rounds = between(1, 6);
+	X.rounds = sim_between(1, 6);
 	kgo_wg_add(&X.wg[0], (int)(threads * X.rounds));
 	for (i = 0; i < threads; i++)
 		sim_outside(outsider, NULL);
@@ -835,8 +830,8 @@ static void nomem(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 12);
-	X.rounds = between(1, 3);
+	X.n = sim_between(1, 12);
+	X.rounds = sim_between(1, 3);
 	X.c[0] = sim_chan("some", sizeof(u32), sim_below(2));
 	for (i = 0; i < X.n; i++) {
 		kgo_wg_add(&X.wg[0], 1);
@@ -846,7 +841,7 @@ static void nomem(void *unused)
 			sim_expect(ret == -ENOMEM && S.nr_failed, "go: %d", ret);
 			kgo_wg_done(&X.wg[0]);
 		}
-		something();
+		sim_something();
 	}
 	kgo_wg_wait(&X.wg[0]);
 	sim_chan_done(X.c[0]);
@@ -859,9 +854,9 @@ static void idle(void *unused)
 
 	(void)unused;
 	fresh();
-	X.rounds = between(1, 3);
+	X.rounds = sim_between(1, 3);
 	for (k = 0; k < X.rounds; k++) {
-		X.n = between(1, 10);
+		X.n = sim_between(1, 10);
 		kgo_wg_add(&X.wg[0], (int)X.n);
 		for (i = 0; i < X.n; i++)
 			sim_go(sim_chance(0x8000) ? blocker : tiny, NULL);

@@ -25,11 +25,6 @@ static struct {
 
 static const char *const names[MAX_CHANS] = { "c0", "c1", "c2", "c3", "c4" };
 
-static u32 between(u32 lo, u32 hi)
-{
-	return lo + sim_below(hi - lo + 1);
-}
-
 static void fresh(u32 nr_chans, u32 max_cap)
 {
 	u32 i;
@@ -39,21 +34,6 @@ static void fresh(u32 nr_chans, u32 max_cap)
 	for (i = 0; i < nr_chans; i++)
 		X.c[i] = sim_chan(names[i], sizeof(u32), sim_below(max_cap + 1));
 	X.quit = sim_chan("quit", 0, 0);
-}
-
-static void something(void)
-{
-	switch (sim_below(8)) {
-	case 0:
-		kgo_yield();
-		break;
-	case 1:
-		sim_block(1 + sim_below(3000));
-		break;
-	case 2:
-		sim_work(sim_below(60));
-		break;
-	}
 }
 
 static void note_sent(u32 v)
@@ -183,7 +163,7 @@ static void anybody(void *unused)
 			ret = sim_catch(select_for_a_while, &a);
 		}
 		outcome(&a, ret, true);
-		something();
+		sim_something();
 	}
 	kgo_wg_done(&X.wg);
 }
@@ -193,17 +173,17 @@ void select_main(void *unused)
 	u32 i;
 
 	(void)unused;
-	fresh(between(1, MAX_CHANS), 2);
-	X.n = between(2, 7);
-	X.rounds = between(1, 7);
+	fresh(sim_between(1, MAX_CHANS), 2);
+	X.n = sim_between(2, 7);
+	X.rounds = sim_between(1, 7);
 	kgo_wg_add(&X.wg, (int)X.n);
 	for (i = 0; i < X.n; i++)
 		sim_go(anybody, NULL);
-	something();
+	sim_something();
 	for (i = 0; i < X.nr_chans; i++) {
 		if (sim_chance(0x3000))
 			kgo_chan_close(X.c[i]);
-		something();
+		sim_something();
 	}
 	kgo_chan_close(X.quit);
 	kgo_wg_wait(&X.wg);
@@ -233,7 +213,7 @@ static void one_sender(void *arg)
 				add(&a, NULL, false);
 			outcome(&a, kgo_select(a.k, a.n), false);
 		}
-		something();
+		sim_something();
 	}
 	kgo_wg_done(&X.wg);
 }
@@ -253,19 +233,19 @@ static void all_receiver(void *unused)
 		ret = kgo_select(a.k, a.n);
 		outcome(&a, ret, false);
 		if (sim_chance(0x4000))
-			something();
+			sim_something();
 	} while (ret != (int)X.nr_chans);
 	kgo_wg_done(&X.wg2);
 }
 
 void select_fan_main(void *unused)
 {
-	u32 receivers = between(1, 3), i;
+	u32 receivers = sim_between(1, 3), i;
 
 	(void)unused;
-	fresh(between(1, 3), 1);
-	X.n = between(1, 4);
-	X.rounds = between(1, 6);
+	fresh(sim_between(1, 3), 1);
+	X.n = sim_between(1, 4);
+	X.rounds = sim_between(1, 6);
 	kgo_wg_add(&X.wg, (int)X.n);
 	kgo_wg_add(&X.wg2, (int)receivers);
 	for (i = 0; i < receivers; i++)
@@ -299,7 +279,7 @@ static void either(void *unused)
 				   "talked to itself");
 		outcome(&a, ret, false);
 		if (sim_chance(0x4000))
-			something();
+			sim_something();
 	}
 	kgo_wg_done(&X.wg);
 }
@@ -307,8 +287,8 @@ static void either(void *unused)
 void select_self_main(void *unused)
 {
 	(void)unused;
-	fresh(between(1, 3), 0);
-	X.rounds = between(1, 10);
+	fresh(sim_between(1, 3), 0);
+	X.rounds = sim_between(1, 10);
 	kgo_wg_add(&X.wg, 2);
 	sim_go(either, NULL);
 	sim_go(either, NULL);
@@ -341,7 +321,7 @@ void select_default_main(void *unused)
 	memset(&X, 0, sizeof(X));
 	X.c[0] = sim_chan("c0", sizeof(u32), 1);
 	X.c[1] = sim_chan("c1", sizeof(u32), by_close ? sim_below(2) : 1);
-	X.rounds = by_close ? 1 : between(1, 12);
+	X.rounds = by_close ? 1 : sim_between(1, 12);
 	kgo_wg_add(&X.wg, 1);
 	sim_expect(!kgo_chan_send(X.c[0], &v), "send");
 	sim_go(never_default, NULL);

@@ -291,7 +291,13 @@ int sim_catch(int (*op)(void *arg), void *arg);	/* -EPIPE: it panicked */
 			sim_fail(__VA_ARGS__);				\
 	} while (0)
 
+static inline u32 sim_between(u32 lo, u32 hi)
+{
+	return lo + sim_below(hi - lo + 1);
+}
+
 void sim_work(u32 steps);		/* compute */
+void sim_something(void);	/* what takes time and may cost the P, or nothing */
 void sim_block(u64 ns);			/* a system call that sleeps */
 void sim_spin_until(const u32 *flag);	/* compute until another sets it */
 void sim_read_until(const u32 *flag);	/* a system call that sleeps until then */

@@ -46,26 +46,6 @@ static void fresh(void)
 	trace_name(&X.once.done, "once.done");
 }
 
-static u32 between(u32 lo, u32 hi)
-{
-	return lo + sim_below(hi - lo + 1);
-}
-
-static void something(void)
-{
-	switch (sim_below(8)) {
-	case 0:
-		kgo_yield();
-		break;
-	case 1:
-		sim_block(1 + sim_below(3000));
-		break;
-	case 2:
-		sim_work(sim_below(60));
-		break;
-	}
-}
-
 static void go_all(struct kgo_wg *wg, u32 n, void (*fn)(void *))
 {
 	u32 i;
@@ -91,7 +71,7 @@ static void rw_user(void *arg)
 				kgo_rwmutex_rlock(&X.rw);
 			port_add(&X.readers, 1);
 			sim_expect(!port_load(&X.writers), "a writer among readers");
-			something();
+			sim_something();
 			port_add(&X.readers, -1U);
 			kgo_rwmutex_runlock(&X.rw);
 		} else {
@@ -103,7 +83,7 @@ static void rw_user(void *arg)
 			sim_expect(port_add(&X.writers, 1) == 1, "two writers");
 			sim_expect(!port_load(&X.readers), "readers beside a writer");
 			v = X.count;
-			something();
+			sim_something();
 			X.count = v + 1;
 			port_add(&X.calls, 1);
 			port_add(&X.writers, -1U);
@@ -117,8 +97,8 @@ void rwmutex_main(void *unused)
 {
 	(void)unused;
 	fresh();
-	X.rounds = between(1, 6);
-	go_all(&X.wg, between(2, MAX_N), rw_user);
+	X.rounds = sim_between(1, 6);
+	go_all(&X.wg, sim_between(2, MAX_N), rw_user);
 	kgo_wg_wait(&X.wg);
 	sim_expect(X.count == X.calls, "%u of %u writes", X.count, X.calls);
 	sim_expect(!X.rw.readers && !X.rw.reader_wait && !X.rw.w.state &&
@@ -142,7 +122,7 @@ static void cond_put(void *arg)
 			kgo_cond_signal(&X.cond);
 			kgo_mutex_unlock(&X.mu);
 		}
-		something();
+		sim_something();
 	}
 	kgo_wg_done(&X.wg);
 }
@@ -158,7 +138,7 @@ static void cond_take(void *arg)
 			kgo_cond_wait(&X.cond, &X.mu);
 		X.count--;
 		kgo_mutex_unlock(&X.mu);
-		something();
+		sim_something();
 	}
 	kgo_wg_done(&X.wg);
 }
@@ -179,14 +159,14 @@ void cond_main(void *unused)
 
 	(void)unused;
 	fresh();
-	X.rounds = between(1, 6);
-	n = between(1, MAX_N / 2);
+	X.rounds = sim_between(1, 6);
+	n = sim_between(1, MAX_N / 2);
 	go_all(&X.wg, n, cond_take);
 	go_all(&X.wg, n, cond_put);
 	kgo_wg_wait(&X.wg);
 	sim_expect(!X.count, "%u values left", X.count);
-	go_all(&X.helpers, between(1, MAX_N), cond_gate);
-	something();
+	go_all(&X.helpers, sim_between(1, MAX_N), cond_gate);
+	sim_something();
 	kgo_mutex_lock(&X.mu);
 	X.stop = 1;
 	kgo_mutex_unlock(&X.mu);
@@ -198,14 +178,14 @@ static void once_fn(void *arg)
 {
 	(void)arg;
 	X.calls++;
-	something();
+	sim_something();
 	X.count = 42;
 }
 
 static void once_user(void *arg)
 {
 	(void)arg;
-	something();
+	sim_something();
 	kgo_once_do(&X.once, once_fn, NULL);
 	sim_expect(X.count == 42, "went on before it was done");
 	kgo_wg_done(&X.wg);
@@ -215,7 +195,7 @@ void once_main(void *unused)
 {
 	(void)unused;
 	fresh();
-	go_all(&X.wg, between(1, MAX_N), once_user);
+	go_all(&X.wg, sim_between(1, MAX_N), once_user);
 	kgo_wg_wait(&X.wg);
 	sim_expect(X.calls == 1, "done %u times", X.calls);
 }
@@ -228,7 +208,7 @@ static void sem_user(void *arg)
 
 	(void)arg;
 	for (i = 0; i < X.rounds; i++) {
-		n = between(1, X.size + sim_chance(0x1000));
+		n = sim_between(1, X.size + sim_chance(0x1000));
 		if (n > X.size && port_load(&X.stop))
 			n = X.size;
 		if (sim_chance(0x3000)) {
@@ -245,7 +225,7 @@ static void sem_user(void *arg)
 		if (ret)
 			continue;
 		sim_expect(port_add(&X.count, n) <= X.size, "too many at one time");
-		something();
+		sim_something();
 		port_add(&X.count, -n);
 		kgo_semaphore_release(&X.sem, n);
 	}
@@ -256,14 +236,14 @@ void semaphore_main(void *unused)
 {
 	(void)unused;
 	fresh();
-	X.rounds = between(1, 5);
-	X.size = between(1, 4);
+	X.rounds = sim_between(1, 5);
+	X.size = sim_between(1, 4);
 	kgo_semaphore_init(&X.sem, X.size);
 	do {
 		X.ctx = kgo_ctx_with_cancel(kgo_ctx_background());
 	} while (!X.ctx);
-	go_all(&X.wg, between(2, MAX_N), sem_user);
-	something();
+	go_all(&X.wg, sim_between(2, MAX_N), sem_user);
+	sim_something();
 	if (sim_chance(0x8000))
 		kgo_sleep(1 + sim_below(5000));
 	kgo_ctx_cancel(X.ctx, 0);
@@ -300,7 +280,7 @@ static void pool_user(void *arg)
 			sim_expect(port_add(&X.owned[obj[k]], 1) == 1,
 				   "object with two owners");
 		}
-		something();
+		sim_something();
 		for (k = 0; k < 3; k++) {
 			port_add(&X.owned[obj[k]], -1U);
 			kgo_pool_put(&X.pool, (void *)obj[k]);
@@ -315,10 +295,10 @@ void pool_main(void *unused)
 {
 	(void)unused;
 	fresh();
-	X.rounds = between(1, 8);
+	X.rounds = sim_between(1, 8);
 	X.pool.make = pool_make;
 	X.pool.drop = pool_drop;
-	go_all(&X.wg, between(1, MAX_N), pool_user);
+	go_all(&X.wg, sim_between(1, MAX_N), pool_user);
 	kgo_wg_wait(&X.wg);
 	kgo_pool_destroy(&X.pool);
 	sim_expect(X.made == X.dropped, "%u made, %u dropped", X.made, X.dropped);
@@ -331,7 +311,7 @@ static int flight_fn(void *arg, void **val)
 
 	sim_expect(port_add(in, 1) == 1, "two calls at one time");
 	port_add(&X.calls, 1);
-	something();
+	sim_something();
 	*val = &X;
 	port_add(in, -1U);
 	return -EIO;
@@ -363,7 +343,7 @@ static void flight_user(void *arg)
 		sim_expect((res.err == -EIO && res.val == &X) ||
 			   (res.err == -ENOMEM && S.o.p_nomem),
 			   "result %d", res.err);
-		something();
+		sim_something();
 	}
 	kgo_wg_done(&X.wg);
 }
@@ -372,9 +352,9 @@ void flight_main(void *unused)
 {
 	(void)unused;
 	fresh();
-	X.rounds = between(1, 5);
+	X.rounds = sim_between(1, 5);
 	X.c = sim_chan("results", sizeof(struct kgo_flight_result), sim_below(3));
-	go_all(&X.wg, between(1, MAX_N), flight_user);
+	go_all(&X.wg, sim_between(1, MAX_N), flight_user);
 	kgo_wg_wait(&X.wg);
 	sim_expect(!X.flight.calls, "a call is left");
 	/* The last who sends may have yet to return. */
@@ -390,7 +370,7 @@ static int group_fn(void *arg)
 
 	if (X.size)
 		sim_expect(port_add(&X.count, 1) <= X.size, "more than the limit");
-	something();
+	sim_something();
 	if (X.size)
 		port_add(&X.count, -1U);
 	port_add(&X.calls, 1);
@@ -405,7 +385,7 @@ void errgroup_main(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(1, 10);
+	X.n = sim_between(1, 10);
 	X.size = sim_below(4);
 	if (X.size)
 		kgo_errgroup_set_limit(&X.group, (int)X.size);
@@ -438,7 +418,7 @@ static void bubble_sleeper(void *arg)
 
 	for (i = 0; i < X.rounds; i++) {
 		if (sim_chance(0x4000))
-			something();
+			sim_something();
 		if (kgo_sleep((long long)ns)) {
 			X.begun = 1;	/* no memory for a timer */
 			break;
@@ -468,7 +448,7 @@ static void bubble_body(void *arg)
 	(void)arg;
 	X.c = sim_chan("inside", sizeof(u32), sim_below(2));
 	go_all(&X.wg, X.n, bubble_sleeper);
-	go_all(&X.helpers, between(1, 3), bubble_receiver);
+	go_all(&X.helpers, sim_between(1, 3), bubble_receiver);
 	for (i = 0; i < X.rounds; i++) {
 		sim_expect(!kgo_chan_send(X.c, &v), "closed");
 		sent++;
@@ -490,8 +470,8 @@ void bubble_main(void *unused)
 
 	(void)unused;
 	fresh();
-	X.n = between(1, MAX_N);
-	X.rounds = between(1, 5);
+	X.n = sim_between(1, MAX_N);
+	X.rounds = sim_between(1, 5);
 	ret = kgo_synctest_run(bubble_body, NULL);
 	sim_expect(!ret || (ret == -ENOMEM && S.o.p_nomem), "run: %d", ret);
 	if (ret)

@@ -29,11 +29,6 @@ static struct {
 	struct kgo_ticker *ticker;
 } X;
 
-static u32 between(u32 lo, u32 hi)
-{
-	return lo + sim_below(hi - lo + 1);
-}
-
 static long long some_ns(void)
 {
 	switch (sim_below(6)) {
@@ -153,12 +148,12 @@ static void make(struct account *a)
 void timers_main(void *unused)
 {
 	struct account *a;
-	u32 i, meddlers = between(1, 4);
+	u32 i, meddlers = sim_between(1, 4);
 
 	(void)unused;
 	memset(&X, 0, sizeof(X));
-	X.n = between(1, MAX_TIMERS);
-	X.rounds = between(1, MAX_ROUNDS);
+	X.n = sim_between(1, MAX_TIMERS);
+	X.rounds = sim_between(1, MAX_ROUNDS);
 	for (i = 0; i < X.n; i++) {
 		X.a[i].started = 1;
 		make(&X.a[i]);
@@ -242,8 +237,8 @@ void timer_owner_main(void *unused)
 
 	(void)unused;
 	memset(&X, 0, sizeof(X));
-	X.n = between(1, 4);
-	X.rounds = between(1, MAX_ROUNDS);
+	X.n = sim_between(1, 4);
+	X.rounds = sim_between(1, MAX_ROUNDS);
 	kgo_wg_add(&X.wg, (int)X.n);
 	for (i = 0; i < X.n; i++)
 		sim_go(owner, NULL);
@@ -297,8 +292,8 @@ void after_func_main(void *unused)
 
 	(void)unused;
 	memset(&X, 0, sizeof(X));
-	X.n = between(1, 5);
-	X.rounds = between(1, MAX_ROUNDS);
+	X.n = sim_between(1, 5);
+	X.rounds = sim_between(1, MAX_ROUNDS);
 	kgo_wg_add(&X.wg, (int)X.n);
 	for (i = 0; i < X.n; i++)
 		sim_go(short_maker, NULL);
@@ -335,8 +330,8 @@ void ticker_main(void *unused)
 
 	(void)unused;
 	memset(&X, 0, sizeof(X));
-	X.rounds = between(1, MAX_ROUNDS);
-	X.n = between(1, 3);
+	X.rounds = sim_between(1, MAX_ROUNDS);
+	X.n = sim_between(1, 3);
 	do {
 		X.ticker = kgo_ticker_new(1 + sim_below(2000));
 	} while (!X.ticker);
@@ -371,7 +366,7 @@ void timer_hog_main(void *unused)
 
 	(void)unused;
 	memset(&X, 0, sizeof(X));
-	X.rounds = between(1, 4);
+	X.rounds = sim_between(1, 4);
 	for (i = 0; i < X.rounds; i++) {
 		port_store(&X.flag, 0);
 		sim_expect(!kgo_after_func_at(NULL, &t, some_ns(), unblock, NULL),

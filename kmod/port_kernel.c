@@ -66,6 +66,7 @@ struct kgo_kthread {
 	struct list_head	link;		/* kgo_pool.lock */
 	struct kgo_thread	*th;		/* the thread itself */
 	struct kgo_jmp		end;		/* the thread itself: of a goroutine */
+	struct kgo_g		*run;		/* the thread itself: begins at end */
 	bool			pinned;		/* the thread itself: see above */
 	bool			taken;		/* the thread itself: not in nr_free */
 	bool			ended;		/* its last write to this */
@@ -113,19 +114,6 @@ int port_g_grow(u32 first, u32 n)
 		smp_store_release(&kgo_kernel_g[page], mem);
 	}
 	return 0;
-}
-
-int port_stack_alloc(struct kgo_g *g, size_t size)
-{
-	return 0;
-}
-
-void port_stack_free(struct kgo_g *g)
-{
-}
-
-void port_g_init(struct kgo_g *g)
-{
 }
 
 static struct kgo_kthread *kgo_kthread_of(struct kgo_m *m)
@@ -226,12 +214,35 @@ void notrace port_jump(struct kgo_jmp *jmp)
 		kgo_jmp_go(jmp);
 }
 
-/* A function of its own, since it returns twice. */
-static noinline notrace void kgo_run_here(struct kgo_kthread *kt, struct kgo_g *g)
+/*
+ * A function of its own, since it returns twice: once more for each goroutine
+ * that ends, with the one that follows it in kt->run.
+ */
+static noinline notrace void kgo_run_here(struct kgo_kthread *kt)
 {
+	struct kgo_g *g;
+
 	port_jmp_prepare(&kt->end);
-	if (!kgo_jmp_set(&kt->end))
+	kgo_jmp_set(&kt->end);
+	g = kt->run;
+	kt->run = NULL;
+	if (g)
 		kgo_g_entry(g);
+}
+
+static void kgo_bind(struct kgo_kthread *kt, struct kgo_m *m, struct kgo_g *g)
+{
+	port_store(&g->bound, m);
+	port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
+	kt->run = g;
+}
+
+static void kgo_unpin(struct kgo_kthread *kt)
+{
+	if (unlikely(kt->pinned)) {
+		kt->pinned = false;
+		module_put(THIS_MODULE);
+	}
 }
 
 void port_run(struct kgo_m *m, struct kgo_g *g)
@@ -242,13 +253,9 @@ void port_run(struct kgo_m *m, struct kgo_g *g)
 		kgo_hold(g);
 		return;
 	}
-	g->bound = m;
-	port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
-	kgo_run_here(kt, g);
-	if (kt->pinned) {
-		kt->pinned = false;
-		module_put(THIS_MODULE);
-	}
+	kgo_bind(kt, m, g);
+	kgo_run_here(kt);
+	kgo_unpin(kt);
 }
 
 /* At a goroutine's end, from however deep. */
@@ -257,9 +264,14 @@ void port_back(struct kgo_m *m, struct kgo_g *g)
 	port_jump(&kgo_kthread_of(m)->end);
 }
 
+/* Likewise, and another one begins there. */
 void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 {
-	port_throw("switch of stacks in the kernel");
+	struct kgo_kthread *kt = kgo_kthread_of(m);
+
+	kgo_unpin(kt);
+	kgo_bind(kt, m, to);
+	port_jump(&kt->end);
 }
 
 void port_pause(void)
@@ -348,6 +360,7 @@ static int kgo_pool_thread(void *arg)
 
 		kgo_m_init(m, kt->th->am.index);
 		m->port = kt;
+		m->chains = true;
 		kgo_thread_is_m(kt->th, m);
 		kgo_free_more();
 		kgo_m_main(m);

@@ -29,42 +29,18 @@
  * step out of WAITING is a compare-and-swap.
  *
  * Dead goroutines keep a stack of the default size: a spawn that finds one
- * allocates nothing.
+ * allocates nothing.  A P has them in two stacks, one of them full or empty, so
+ * that they come and go by whole batches, as in Bonwick's magazines: who ends
+ * on another P than it was started on is not touched once more on its way.
  */
 #include "core.h"
 
-#define GFREE_MAX	64U	/* on a P, then half go to the global list */
+#define GFREE_BATCH	32U	/* a P keeps two of them, then one goes to all */
 #define GOID_BATCH	16U
 #define G_BATCH		16U	/* fresh descriptors that a P takes at once */
 
 /* Private bit of kgo_gdesc.flags: its stack is not of the default size. */
 #define GF_ODD_STACK	0x8000U
-
-/**
- * kgo_g_set_state() - The one writer of a goroutine's state
- * @g: the goroutine; the caller owns it in state @from
- * @from: the state it is in
- * @to: the state it goes to
- *
- * What the caller wrote to the goroutine before is seen with the new state.
- * Throws if it is in another state than @from.
- * CONTEXT: with in_sched set.
- */
-void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to)
-{
-	u32 old = port_load(&g->d.state);
-
-	if (unlikely((old & ~KGO_G_SCAN) != from)) {
-		port_throw("goroutine is not in the state that its owner says");
-		return;
-	}
-	if (from != KGO_G_WAITING) {
-		port_store_release(&g->d.state, to);
-		return;
-	}
-	while (!port_cas(&g->d.state, from, to))
-		port_relax();
-}
 
 /* Reserve fresh descriptors: for a P a batch, else one. */
 static int g_reserve(u32 want, u32 *first, u32 *n)
@@ -86,7 +62,7 @@ static int g_reserve(u32 want, u32 *first, u32 *n)
 	return 0;
 }
 
-static int g_fresh(struct kgo_p *p, struct kgo_g **gp)
+static noinline int g_fresh(struct kgo_p *p, struct kgo_g **gp)
 {
 	u32 index, n;
 	int ret;
@@ -110,27 +86,55 @@ static int g_fresh(struct kgo_p *p, struct kgo_g **gp)
 	return 0;
 }
 
-/* A batch goes to @p; or, without one, one goroutine is taken from it. */
-static struct kgo_g *g_from_global(struct kgo_p *p)
+static void g_to_global(struct kgo_gq *q)
+{
+	port_lock(&kgo_rt.gfree_lock);
+	kgo_batches_put(&kgo_rt.gfree, q);
+	port_unlock(&kgo_rt.gfree_lock);
+}
+
+static noinline void g_to_global_one(struct kgo_g *g)
+{
+	struct kgo_gq q = { 0 };
+
+	kgo_gq_push(&q, g);
+	g_to_global(&q);
+}
+
+/* The list of @p is empty: from its full one, or a batch that is nobody's. */
+static noinline struct kgo_g *g_refill(struct kgo_p *p)
+{
+	if (p->gfull.head) {
+		p->gfree = p->gfull;
+		p->gfull = (struct kgo_gq){ 0 };
+	} else if (port_load(&kgo_rt.gfree.n)) {
+		port_lock(&kgo_rt.gfree_lock);
+		p->gfree = kgo_batches_get(&kgo_rt.gfree, false);
+		port_unlock(&kgo_rt.gfree_lock);
+	}
+	return kgo_gq_pop(&p->gfree);
+}
+
+/* One goroutine for who has no P. */
+static noinline struct kgo_g *g_from_global(void)
 {
 	struct kgo_gq q;
 
 	if (!port_load(&kgo_rt.gfree.n))
 		return NULL;
 	port_lock(&kgo_rt.gfree_lock);
-	q = kgo_batches_get(&kgo_rt.gfree, !p);
+	q = kgo_batches_get(&kgo_rt.gfree, true);
 	port_unlock(&kgo_rt.gfree_lock);
-	if (!p)
-		return kgo_gq_pop(&q);
-	p->gfree = q;
-	return kgo_gq_pop(&p->gfree);
+	return kgo_gq_pop(&q);
 }
 
-static void g_to_global(struct kgo_gq *q)
+/* The list of @p is as long as a batch; so may the other one be. */
+static noinline void g_spill(struct kgo_p *p)
 {
-	port_lock(&kgo_rt.gfree_lock);
-	kgo_batches_put(&kgo_rt.gfree, q);
-	port_unlock(&kgo_rt.gfree_lock);
+	if (p->gfull.head)
+		g_to_global(&p->gfull);
+	p->gfull = p->gfree;
+	p->gfree = (struct kgo_gq){ 0 };
 }
 
 static u64 g_number(struct kgo_p *p)
@@ -161,26 +165,21 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site)
 {
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
-	struct kgo_g *g = NULL, *next;
+	struct kgo_g *g;
 	int ret;
 
-	if (p && p->gfree.head) {
-		g = kgo_gq_pop(&p->gfree);
-		/* The next spawn's; its descriptor was fetched by the last one. */
-		if (p->gfree.head) {
-			next = port_g(p->gfree.head);
-			kgo_warm_stack(next);
-			kgo_warm_g(port_g(next->next));
-		}
-	}
-	if (!g)
-		g = g_from_global(p);
-	if (!g) {
+	if (!p)
+		g = g_from_global();
+	else if (p->gfree.head)
+		g = kgo_g_take(p);
+	else
+		g = g_refill(p);
+	if (unlikely(!g)) {
 		ret = g_fresh(p, &g);
 		if (ret)
 			return ret;
 	}
-	if (stack_size && g->d.stack_lo)
+	if (unlikely(stack_size && g->d.stack_lo))
 		port_stack_free(g);
 	if (!g->d.stack_lo) {
 		ret = port_stack_alloc(g, stack_size);
@@ -190,15 +189,10 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 		}
 	}
 
-	g->arg = arg;
-	g->bound = NULL;
-	g->d.flags = stack_size ? GF_ODD_STACK : 0;
-	g->d.goid = g_number(p);
-	g->d.parent = m && m->curg ? m->curg->d.goid : 0;
-	g->d.fn = (u64)(unsigned long)fn;
-	g->d.site = (u64)(unsigned long)site;
-	g->d.m = KGO_NONE;
-	g->d.p = KGO_NONE;
+	kgo_g_fill(g, g_number(p), m && m->curg ? m->curg->d.goid : 0, fn, arg,
+		   site);
+	if (stack_size)
+		g->d.flags = GF_ODD_STACK;
 	port_g_init(g);
 	if (p)
 		port_store(&p->d.spawned, p->d.spawned + 1);
@@ -218,23 +212,18 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
-	struct kgo_gq half = { 0 };
 
-	if (g->d.flags & GF_ODD_STACK) {
+	if (unlikely(g->d.flags & GF_ODD_STACK)) {
 		port_stack_free(g);
 		g->d.flags = 0;
 	}
-	if (!p) {
-		kgo_gq_push(&half, g);
-		g_to_global(&half);
+	if (unlikely(!p)) {
+		g_to_global_one(g);
 		return;
 	}
 	kgo_gq_push_front(&p->gfree, g);
-	if (p->gfree.n < GFREE_MAX)
-		return;
-	while (half.n < GFREE_MAX / 2)
-		kgo_gq_push(&half, kgo_gq_pop(&p->gfree));
-	g_to_global(&half);
+	if (unlikely(p->gfree.n >= GFREE_BATCH))
+		g_spill(p);
 }
 
 /**

@@ -140,6 +140,7 @@ struct kgo_p {
 	struct kgo_pdesc d;
 	u32		index;		/* C */
 	struct kgo_gq	gfree;		/* P: dead goroutines, their stacks kept */
+	struct kgo_gq	gfull;		/* P: a batch of them, or none; see g.c */
 	u64		goid_next;	/* P: numbers taken from rt->goid ... */
 	u64		goid_end;	/* P: ... but not used yet */
 	u32		g_next;		/* P: fresh descriptors taken ... */
@@ -171,6 +172,7 @@ struct kgo_m {
 	u8		post;		/* M: enum kgo_post */
 	bool		lock_binds;	/* M: curg is bound by its locks only */
 	bool		retires;	/* M: a goroutine that locked it has ended */
+	bool		chains;		/* C: port: see port_switch() */
 	u32		locks;		/* M: by its goroutine, see thread.c */
 	u32		naps;		/* M: so many in a row */
 	u32		seen_ticks;	/* M: sum of all schedticks at the last nap */

@@ -285,6 +285,7 @@ static void find_goroutines(void)
 		if (p->d.runnext)
 			put_in(p->d.runnext, 2);
 		put_all(&p->gfree, 4);
+		put_all(&p->gfull, 4);
 	}
 	if (!kgo_rt.gq_lock.word)
 		put_batches(&kgo_rt.gq, 3);

@@ -100,8 +100,9 @@ unlock:
 	return ret;
 }
 
-static int kgo_park(struct kgo_runtime *rt, struct kgo_thread *th, u32 op,
-		    u32 flags, u32 target, u64 deadline, u32 *result)
+static int kgo_thread_park(struct kgo_runtime *rt, struct kgo_thread *th,
+			   u32 op, u32 flags, u32 target, u64 deadline,
+			   u32 *result)
 {
 	int ret;
 
@@ -165,7 +166,8 @@ int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
 		}
 		break;
 	default:
-		ret = kgo_park(rt, th, op, flags, target, deadline, result);
+		ret = kgo_thread_park(rt, th, op, flags, target, deadline,
+				      result);
 		break;
 	}
 	if (th) {

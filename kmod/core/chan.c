@@ -261,7 +261,8 @@ static int chan_wait(struct kgo_m *m, struct kgo_chan *c, void *elem, bool send)
 	chan_queue_push(send ? &c->sendq : &c->recvq, &w);
 	chan_turn(c);
 	kgo_wait_on(m, c);
-	kgo_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE, &c->lock);
+	kgo_g_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE,
+		   &c->lock);
 	return w.result;
 }
 
@@ -278,8 +279,8 @@ static int nil_op(bool send, long long ns)
 	}
 	m = kgo_enter_sched();
 	for (;;) {
-		kgo_park(m, send ? KGO_WAIT_CHAN_SEND_NIL :
-			 KGO_WAIT_CHAN_RECEIVE_NIL, NULL);
+		kgo_g_park(m, send ? KGO_WAIT_CHAN_SEND_NIL :
+			   KGO_WAIT_CHAN_RECEIVE_NIL, NULL);
 		m = port_self();
 	}
 }
@@ -309,7 +310,7 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 	if (likely(ret != -EAGAIN) || !ns) {
 		port_unlock(&c->lock);
 		if (ready)
-			kgo_ready(ready);
+			kgo_g_ready(ready);
 	} else if (ns < 0) {
 		ret = chan_wait(m, c, elem, send);
 	} else {
@@ -404,7 +405,7 @@ int kgo_chan_close(struct kgo_chan *c)
 	port_unlock(&c->lock);
 
 	while ((g = kgo_gq_pop(&woken)))
-		kgo_ready(g);
+		kgo_g_ready(g);
 	kgo_leave_sched();
 	return 0;
 }

@@ -35,7 +35,7 @@ void kgo_cond_wait(struct kgo_cond *c, struct kgo_mutex *mu)
 	} else {
 		w.g = m->curg;
 		kgo_addrq_push(q, c, &w, false);
-		kgo_park(m, KGO_WAIT_COND, &q->lock);
+		kgo_g_park(m, KGO_WAIT_COND, &q->lock);
 	}
 	kgo_leave_sched();
 	kgo_mutex_lock(mu);
@@ -86,7 +86,7 @@ void kgo_cond_signal(struct kgo_cond *c)
 	}
 	port_unlock(&q->lock);
 	if (w)
-		kgo_ready(w->g);
+		kgo_g_ready(w->g);
 	kgo_leave_sched();
 }
 
@@ -106,6 +106,6 @@ void kgo_cond_broadcast(struct kgo_cond *c)
 		kgo_gq_push(&woken, w->g);
 	port_unlock(&q->lock);
 	while ((g = kgo_gq_pop(&woken)))
-		kgo_ready(g);
+		kgo_g_ready(g);
 	kgo_leave_sched();
 }

@@ -246,9 +246,9 @@ static inline void kgo_wait_on(struct kgo_m *m, const void *object)
 }
 
 /* park.c */
-void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
-void kgo_ready(struct kgo_g *g);
-void kgo_ready_behind(struct kgo_g *g);
+void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
+void kgo_g_ready(struct kgo_g *g);
+void kgo_g_ready_behind(struct kgo_g *g);
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
 u64 kgo_num_ended(void);
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);

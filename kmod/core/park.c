@@ -46,7 +46,7 @@ void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g)
 }
 
 /**
- * kgo_park() - Wait until somebody calls kgo_ready() for this goroutine
+ * kgo_g_park() - Wait until somebody calls kgo_g_ready() for this goroutine
  * @m: from kgo_enter_sched()
  * @reason: enum kgo_wait_reason, what the tables show
  * @unlock: lock to drop once it waits, or NULL
@@ -54,7 +54,7 @@ void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g)
  * CONTEXT: a goroutine, with in_sched set and no lock held but @unlock.
  * Returns with in_sched set, perhaps on another M, and with a P.
  */
-void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
+void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
 {
 	struct kgo_g *g = m->curg;
 	struct kgo_bubble *b;
@@ -92,26 +92,26 @@ static void ready(struct kgo_g *g, bool next)
 }
 
 /**
- * kgo_ready() - Let a parked goroutine run
+ * kgo_g_ready() - Let a parked goroutine run
  * @g: WAITING; the caller is its one waker
  *
  * It runs next on the caller's P.
  * CONTEXT: an M with in_sched set, or a thread that is no M; no lock held.
  */
-void kgo_ready(struct kgo_g *g)
+void kgo_g_ready(struct kgo_g *g)
 {
 	ready(g, true);
 }
 
 /**
- * kgo_ready_behind() - Let a parked goroutine run, behind those that can already
- * @g: as kgo_ready()
+ * kgo_g_ready_behind() - Let a parked goroutine run, behind those that can
+ * @g: as kgo_g_ready()
  *
  * For all but the first of several: each that runs next would go before the
  * one that was readied before it.
- * CONTEXT: as kgo_ready().
+ * CONTEXT: as kgo_g_ready().
  */
-void kgo_ready_behind(struct kgo_g *g)
+void kgo_g_ready_behind(struct kgo_g *g)
 {
 	ready(g, false);
 }

@@ -187,7 +187,7 @@ static unsigned int queue_up(struct kgo_select *sel, struct kgo_case *cases,
 		if (ret != -EALREADY)
 			w->result = ret;
 		if (ready)
-			kgo_ready(ready);
+			kgo_g_ready(ready);
 		break;
 	}
 	return done;
@@ -247,7 +247,7 @@ static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 		sel.parked = true;
 		if (unlikely(kgo_bubble_of(m->curg)))
 			kgo_bubble_inside(m->curg, all_inside(cases, n));
-		kgo_park(m, reason, &sel.lock);
+		kgo_g_park(m, reason, &sel.lock);
 	}
 	take_back(&sel, cases, n, first, done);
 	if (ns > 0)
@@ -333,7 +333,7 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 			ret = do_case(k, NULL, &ready);
 			port_unlock(&k->c->lock);
 			if (ready)
-				kgo_ready(ready);
+				kgo_g_ready(ready);
 			if (likely(ret != -EAGAIN)) {
 				k->ok = k->op == KGO_CASE_SEND && !ret ? 1 : ret;
 				ret = ret < 0 ? ret : (int)pick;

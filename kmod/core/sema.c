@@ -50,7 +50,7 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 		w.word = false;		/* whether it was handed over */
 		kgo_addrq_push(q, addr, &w, lifo);
 		kgo_wait_on(m, addr);
-		kgo_park(m, reason, &q->lock);
+		kgo_g_park(m, reason, &q->lock);
 		if (w.word || take(addr))
 			break;
 		m = port_self();
@@ -85,7 +85,7 @@ void kgo_sema_release(u32 *addr, bool handoff)
 	}
 	port_unlock(&q->lock);
 	if (w)
-		kgo_ready(w->g);
+		kgo_g_ready(w->g);
 	kgo_leave_sched();
 	if (handed)
 		kgo_yield();

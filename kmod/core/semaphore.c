@@ -67,7 +67,7 @@ static void ready_all(struct kgo_gq *woken)
 	struct kgo_g *g;
 
 	while ((g = kgo_gq_pop(woken)))
-		kgo_ready(g);
+		kgo_g_ready(g);
 }
 
 /* The context of a waiter is done. */
@@ -112,7 +112,7 @@ static void wait(struct kgo_m *m, struct kgo_addrq *q, struct sem_waiter *sw)
 	sw->w.g = m->curg;
 	sw->queued = true;
 	kgo_addrq_push(q, s, &sw->w, false);
-	kgo_park(m, KGO_WAIT_SEMAPHORE, &q->lock);
+	kgo_g_park(m, KGO_WAIT_SEMAPHORE, &q->lock);
 }
 
 static int wait_ctx(struct kgo_addrq *q, struct sem_waiter *sw)

@@ -247,6 +247,8 @@ int kgo_finalizer_drain(void)
 	if (kgo_goid() && kgo_goid() == port_load(&fin.goid))
 		return -EDEADLK;
 	m = kgo_enter_sched();
+	if (unlikely(!m))
+		return -EPERM;
 	port_lock(&fin.lock);
 	/* Parked: it had nothing to do, and has not been given anything. */
 	if (port_load(&fin.started) != FIN_STARTED || fin.idle) {

@@ -96,7 +96,8 @@ static void ready(struct kgo_g *g, bool next)
  * @g: WAITING; the caller is its one waker
  *
  * It runs next on the caller's P.
- * CONTEXT: an M with in_sched set, or a thread that is no M; no lock held.
+ * CONTEXT: an M with in_sched set, with a P or without, or whoever is no M, an
+ * interrupt included; no lock held.
  */
 void kgo_g_ready(struct kgo_g *g)
 {
@@ -133,8 +134,11 @@ void kgo_yield(void)
 {
 	struct kgo_rdesc *r = kgo_rt.r;
 	struct kgo_m *m = kgo_enter_sched();
-	struct kgo_p *p = kgo_m_p(m);
+	struct kgo_p *p;
 
+	if (unlikely(!m))
+		return;
+	p = kgo_m_p(m);
 	if (!kgo_runq_empty(p) || port_load(&r->gq_len) ||
 	    port_load(&p->d.timer_when) || port_load(&r->nr_want))
 		yield_to_others(m);
@@ -153,7 +157,7 @@ struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 
 	if (!m || !m->curg) {
 		port_throw("call that needs a goroutine, made outside of one");
-		return m;
+		return NULL;
 	}
 	if (kgo_m_has_p(m))
 		return kgo_preempt_here(m);
@@ -167,6 +171,12 @@ struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 	}
 	kgo_leave(m, KGO_POST_YIELD);
 	return port_self();
+}
+
+/* The slow half of kgo_enter_any(). */
+struct kgo_m *kgo_enter_any_slow(struct kgo_m *m)
+{
+	return m->curg && !port_is_atomic() ? kgo_enter_sched_slow(m) : m;
 }
 
 unsigned long long kgo_goid(void)

@@ -107,6 +107,10 @@ static int wait_for(struct quiesce_waiter *w, long long ns)
 	port_mb_all();
 
 	m = kgo_enter_sched();
+	if (unlikely(!m)) {
+		port_add(&kgo_rt.nr_quiesce, -1U);
+		return -EPERM;
+	}
 	w->g = m->curg;
 	kgo_list_init(&w->link);
 	w->timer.fire = quiesce_fire;

@@ -257,6 +257,8 @@ int kgo_synctest_run_at(const struct kgo_site *site, void (*fn)(void *arg),
 		return -EBUSY;
 	}
 	m = kgo_enter_sched();
+	if (unlikely(!m))
+		return -EPERM;
 	root = m->curg;
 	kgo_leave_sched();
 	b = make(root);

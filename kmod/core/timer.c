@@ -529,6 +529,8 @@ int kgo_sleep(long long ns)
 	if (ns <= 0)
 		return 0;
 	m = kgo_enter_sched();
+	if (unlikely(!m))
+		return -EPERM;
 	p = kgo_timers_p(m);
 	s.g = m->curg;
 	/* The heap stays locked until it is off its stack: no early fire. */

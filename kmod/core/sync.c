@@ -105,7 +105,10 @@ static void mutex_lock_slow(struct kgo_mutex *mu)
 
 void kgo_mutex_lock(struct kgo_mutex *mu)
 {
-	if (likely(port_cas(&mu->state, 0, MU_LOCKED)))
+	u32 old = port_load(&mu->state);
+
+	if (likely(!(old & (MU_LOCKED | MU_STARVING)) &&
+		   port_cas(&mu->state, old, old | MU_LOCKED)))
 		return;
 	mutex_lock_slow(mu);
 }

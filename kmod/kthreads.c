@@ -9,10 +9,7 @@
  * parks: it dispatches those that have threads, and watches their timers.  New
  * ones are held until another thread is free, or was made.
  *
- * Invariants:
- *   - kthread_data() of a kthread whose function is kgo_pool_thread() is its
- *     struct kgo_kthread, which is freed after the kthread is gone: port_self()
- *     needs neither a table nor a lock.
+ * Invariant:
  *   - A goroutine of a module that has parked once holds a reference of this
  *     one until it ends: rmmod is refused while some sleep.  Those that run are
  *     waited for by the exit.
@@ -48,7 +45,6 @@ struct kgo_kthread {
 	struct task_struct	*task;		/* a reference; constant */
 	struct list_head	link;		/* kgo_pool.lock */
 	struct kgo_thread	*th;		/* the thread itself */
-	struct kgo_m		*m;		/* the thread itself */
 	struct kgo_jmp		end;		/* the thread itself: of a goroutine */
 	bool			pinned;		/* the thread itself: see above */
 	bool			taken;		/* the thread itself: not in nr_free */
@@ -172,22 +168,10 @@ void port_back(struct kgo_m *m, struct kgo_g *g)
  * Threads
  */
 
-static int kgo_pool_thread(void *arg);
-
-struct kgo_m *port_self(void)
-{
-	struct kgo_kthread *kt;
-
-	if (!(current->flags & PF_KTHREAD) || !in_task() ||
-	    kthread_func(current) != kgo_pool_thread)
-		return NULL;
-	kt = kthread_data(current);
-	return kt->m;
-}
-
 int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 {
 	struct kgo_kthread *kt = m ? kgo_kthread_of(m) : NULL;
+	struct kgo_thread *to = NULL;
 	u32 result;
 	int ret;
 
@@ -201,8 +185,11 @@ int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 		/* What was held is seen by arb_park(): it has a barrier. */
 		kgo_free_more();
 	}
+	/* The caller has dequeued its goroutine, without which it does not end. */
+	if (flags & KGO_ENTER_F_GIVE)
+		to = kgo_kthread_of(kgo_m_at(target))->th;
 	ret = kgo_enter(kgo_kernel_runtime, kt ? kt->th : NULL, op, flags,
-			target, deadline, &result);
+			target, to, deadline, &result);
 	if (ret == -ESRCH && op == KGO_ENTER_WAKE &&
 	    unlikely(!atomic_read(&kgo_pool.nr))) {
 		/*
@@ -252,10 +239,10 @@ static int kgo_pool_thread(void *arg)
 
 		kgo_m_init(m, kt->th->am.index);
 		m->port = kt;
-		kt->m = m;
+		kgo_thread_is_m(kt->th, m);
 		kgo_free_more();
 		kgo_m_main(m);
-		kt->m = NULL;
+		kgo_thread_is_m(kt->th, NULL);
 		kgo_thread_detach(kt->th);
 		/* Taken still if it ends with a goroutine that had locked it. */
 		if (!kt->taken)

@@ -11,7 +11,10 @@
  *     in that very place and the P goes to another.
  *   - Threads come from a pool, see kthreads.c.
  *
- * Invariant: the descriptors below r->nr_gs have a page, and keep it.
+ * Invariants:
+ *   - kgo_this_m is right wherever a thread runs: its preempt notifiers see to
+ *     that, so port_self() needs neither a table nor a lock.
+ *   - The descriptors below r->nr_gs have a page, and keep it.
  *
  * Rejected: stacks of their own for goroutines, switched here.  The compiler
  * may cache `current` over any call, the canary is per task, tracers and

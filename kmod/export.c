@@ -239,7 +239,7 @@ KGO_EXPORT_TEST(kgo_kernel_runtime);
 KGO_EXPORT_TEST(kgo_throw_hook);
 KGO_EXPORT_TEST(kgo_panic_hook);
 KGO_EXPORT_TEST(kgo_panic_nth);
-KGO_EXPORT_TEST(port_self);
+KGO_EXPORT_TEST(kgo_this_m);
 KGO_EXPORT_TEST(port_throw);
 
 KGO_EXPORT_TEST(kgo_state_name);

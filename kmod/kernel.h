@@ -17,6 +17,10 @@ extern void (*kgo_throw_hook)(const char *msg);
 /* For KUnit: called instead of the log for a panic that nobody recovers. */
 extern void (*kgo_panic_hook)(struct kgo_panic *p);
 
+/* kthreads.c */
+unsigned int kgo_kthreads_init(void);
+void kgo_kthreads_exit(void);
+
 /* port_kernel.c */
 int kgo_kernel_init(void);
 void kgo_kernel_exit(void);

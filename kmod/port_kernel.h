@@ -22,6 +22,7 @@
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/processor.h>
 #include <linux/random.h>
@@ -156,6 +157,19 @@ static inline void port_free(void *ptr)
 extern void **kgo_kernel_g;
 
 struct kgo_g;
+struct kgo_m;
+
+/*
+ * The M of the kernel's own runtime that runs on this CPU, or NULL: kept by the
+ * preempt notifiers of its threads (blocked.c).  One instruction reads it, so
+ * that it is the calling thread's wherever that runs.
+ */
+DECLARE_PER_CPU(struct kgo_m *, kgo_this_m);
+
+static __always_inline struct kgo_m *port_self(void)
+{
+	return likely(in_task()) ? this_cpu_read(kgo_this_m) : NULL;
+}
 
 static inline struct kgo_g *port_g(u32 index)
 {

@@ -133,6 +133,21 @@ void kgo_thread_publish(struct kgo_thread *th)
 }
 
 /**
+ * kgo_thread_is_m() - Say what port_self() is for the calling thread
+ * @th: the calling thread's, one of the kernel's own runtime
+ * @m: its M, or NULL before it detaches
+ *
+ * CONTEXT: process context.
+ */
+void kgo_thread_is_m(struct kgo_thread *th, struct kgo_m *m)
+{
+	preempt_disable();
+	th->m = m;
+	this_cpu_write(kgo_this_m, m);
+	preempt_enable();
+}
+
+/**
  * kgo_thread_attach() - Make the calling thread an M
  * @rt: the runtime; the caller's process's, or the kernel's for a kthread
  * @thread: out: its kgo_thread

@@ -234,6 +234,7 @@ void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
 void __noreturn kgo_g_end(void);
 void kgo_leave(struct kgo_m *m, u8 post);
+struct kgo_g *kgo_next_bound(struct kgo_m *m);
 void kgo_wakep(struct kgo_m *m);
 bool kgo_ensure_spare(struct kgo_m *m);
 void kgo_watch_timers(struct kgo_m *m, struct kgo_p *p);

@@ -29,14 +29,24 @@ static void set_waiting(struct kgo_g *g, u16 reason)
  */
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g)
 {
+	struct kgo_g *next;
 	struct kgo_p *p;
 	u64 deadline;
+	int ret;
 
 	do {
 		deadline = kgo_ensure_spare(m) ? 0 : port_now() + RETRY_NS;
-		if (port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, deadline) ==
-		    -EDEADLK)
+		next = kgo_next_bound(m);
+		/* It has been readied already, and nobody is before it. */
+		if (next == g)
+			break;
+		ret = port_enter(m, KGO_ENTER_PARK_BOUND,
+				 next ? KGO_ENTER_F_GIVE : 0,
+				 next ? next->bound->index : 0, deadline);
+		if (ret == -EDEADLK)
 			kgo_all_asleep();
+		else if (unlikely(next && ret < 0 && ret != -ETIME))
+			port_throw("the thread of a bound goroutine is gone");
 	} while (!kgo_m_has_p(m));
 	p = kgo_m_p(m);
 	port_store(&g->d.p, p->index);

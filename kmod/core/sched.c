@@ -23,6 +23,8 @@
  *
  * Goroutines that are bound to an M (LockOSThread, and all in the kernel) are
  * queued like others.  The M that dequeues one gives its P to that M and parks.
+ * So does one that parks with a goroutine of its own: one thread switch, where
+ * by way of a spare M it would be two.
  */
 #include "bubble.h"
 
@@ -478,14 +480,10 @@ static void settle(struct kgo_m *m)
 	}
 }
 
-/*
- * The next goroutine, if there is one that can be switched to from another's
- * stack, with nothing else to see to.
- */
-static struct kgo_g *next_here(struct kgo_m *m)
+/* The next goroutine, if there is nothing else to see to. */
+static inline struct kgo_g *next_here(struct kgo_m *m)
 {
 	struct kgo_p *p;
-	struct kgo_g *g;
 	u64 when;
 
 	if (unlikely(port_load(&m->d.p) & KGO_P_ODD))
@@ -497,14 +495,41 @@ static struct kgo_g *next_here(struct kgo_m *m)
 	when = port_load(&p->d.timer_when);
 	if (when && (timers_unwatched(when) || when <= port_now()))
 		return NULL;
-	g = kgo_runq_get(p);
+	return kgo_runq_get(p);
+}
+
+/**
+ * kgo_next_bound() - Whom a bound goroutine that parks can give its P to
+ * @m: the calling M with in_sched set
+ *
+ * The next goroutine, dequeued, if there is nothing else to see to and it has
+ * a thread.  One that has none is left for a spare M.
+ * CONTEXT: a goroutine bound to @m that is about to park, or runnable itself.
+ * Return: NULL if the arbiter has to see to the P.
+ */
+struct kgo_g *kgo_next_bound(struct kgo_m *m)
+{
+	struct kgo_g *g = next_here(m);
+
+	if (g && !g->bound) {
+		kgo_runq_put(kgo_m_p(m), g, true);
+		return NULL;
+	}
+	return g;
+}
+
+/* The next goroutine, if it can be switched to from another's stack. */
+static struct kgo_g *switch_to(struct kgo_m *m)
+{
+	struct kgo_g *g = next_here(m);
+
 	if (!g)
 		return NULL;
 	if (g->bound) {
 		m->next = g;
 		return NULL;
 	}
-	set_running(m, p, g);
+	set_running(m, kgo_m_p(m), g);
 	return g;
 }
 
@@ -521,7 +546,7 @@ static struct kgo_g *next_here(struct kgo_m *m)
 void kgo_leave(struct kgo_m *m, u8 post)
 {
 	struct kgo_g *g = m->curg;
-	struct kgo_g *next = g->bound ? NULL : next_here(m);
+	struct kgo_g *next = g->bound ? NULL : switch_to(m);
 
 	m->prev = g;
 	m->post = post;

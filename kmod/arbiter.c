@@ -108,9 +108,9 @@ static int kgo_give(struct kgo_thread *th, u32 op, u32 flags, u32 target,
 	return kgo_call_by_index(th, op, target);
 }
 
-static int kgo_park(struct kgo_runtime *rt, struct kgo_thread *th, u32 op,
-		    u32 flags, u32 target, struct kgo_thread *to, u64 deadline,
-		    u32 *result)
+static int kgo_thread_park(struct kgo_runtime *rt, struct kgo_thread *th,
+			   u32 op, u32 flags, u32 target, struct kgo_thread *to,
+			   u64 deadline, u32 *result)
 {
 	int ret;
 
@@ -150,7 +150,8 @@ static int kgo_park(struct kgo_runtime *rt, struct kgo_thread *th, u32 op,
  * @result: out: KGO_ENTER_R_*; with %KGO_ENTER_WAKE, %KGO_ENTER_R_WAKE if it
  *	was a spare thread that was woken
  *
- * CONTEXT: process context; the PARK operations sleep.
+ * CONTEXT: process context, where the PARK operations sleep; %KGO_ENTER_WAKE
+ * anywhere but in NMI and with locks of the scheduler's held.
  * Return: as &struct kgo_enter says.  A kthread gets -EINTR if it should stop.
  */
 int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
@@ -173,9 +174,11 @@ int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
 			*result = ret;
 			ret = 0;
 		}
-		break;
+		/* Nothing has changed for the caller, who may be anybody. */
+		return ret;
 	default:
-		ret = kgo_park(rt, th, op, flags, target, to, deadline, result);
+		ret = kgo_thread_park(rt, th, op, flags, target, to, deadline,
+				      result);
 		break;
 	}
 	if (th) {

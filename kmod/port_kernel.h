@@ -26,6 +26,7 @@
 #include <linux/preempt.h>
 #include <linux/processor.h>
 #include <linux/random.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -114,6 +115,13 @@ static inline void port_unlock(kgo_lock_t *lock)
 static inline void port_assert_held(kgo_lock_t *lock)
 {
 	lockdep_assert_held(&lock->raw);
+}
+
+/* Without a count of preemption a spinlock that is held does not show. */
+static inline bool port_is_atomic(void)
+{
+	return !IS_ENABLED(CONFIG_PREEMPT_COUNT) || !preemptible() ||
+	       rcu_preempt_depth();
 }
 
 static inline u64 port_now(void)

@@ -256,7 +256,7 @@ static void await_panics(void)
 		return;
 	m = kgo_enter_sched();
 	for (;;) {
-		kgo_park(m, KGO_WAIT_PANIC, NULL);
+		kgo_g_park(m, KGO_WAIT_PANIC, NULL);
 		m = port_self();
 	}
 }

@@ -85,6 +85,11 @@ static inline struct kgo_m *port_self(void)
 	return arch_self();
 }
 
+static inline bool port_is_atomic(void)
+{
+	return false;
+}
+
 /*
  * Locks: free or held.  A waiter spins for about as long as a holder that is
  * not preempted needs, then sleeps.  Unfair: who comes first when it is free

@@ -47,6 +47,7 @@ void kgo_futex_wake(u32 *word);
 
 /* stack.c */
 void kgo_stack_init(void);
+u32 kgo_stack_each_free(void (*fn)(u64 lo, u64 hi, void *arg), void *arg);
 
 /* overflow.c */
 int kgo_overflow_init(void);

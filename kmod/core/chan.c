@@ -261,7 +261,8 @@ static int chan_wait(struct kgo_m *m, struct kgo_chan *c, void *elem, bool send)
 	chan_queue_push(send ? &c->sendq : &c->recvq, &w);
 	chan_turn(c);
 	kgo_wait_on(m, c);
-	kgo_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE, &c->lock);
+	kgo_g_park(m, send ? KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE,
+		   &c->lock);
 	return w.result;
 }
 
@@ -270,20 +271,56 @@ static int nil_op(bool send, long long ns)
 	struct kgo_m *m;
 	int ret;
 
-	if (!ns)
-		return -EAGAIN;
 	if (ns > 0) {
 		ret = kgo_sleep(ns);
 		return ret ? ret : -ETIMEDOUT;
 	}
 	m = kgo_enter_sched();
+	if (unlikely(!m))
+		return -EPERM;
 	for (;;) {
-		kgo_park(m, send ? KGO_WAIT_CHAN_SEND_NIL :
-			 KGO_WAIT_CHAN_RECEIVE_NIL, NULL);
+		kgo_g_park(m, send ? KGO_WAIT_CHAN_SEND_NIL :
+			   KGO_WAIT_CHAN_RECEIVE_NIL, NULL);
 		m = port_self();
 	}
 }
 
+/* What is made in a bubble is used outside of it. */
+static int foreign(bool send)
+{
+	kgo_panic_any(send ? "send on synctest channel from outside bubble" :
+		      "receive on synctest channel from outside bubble");
+	return -EPERM;
+}
+
+static inline int chan_try(struct kgo_chan *c, void *elem, bool send)
+{
+	struct kgo_g *ready = NULL;
+	struct kgo_m *m;
+	int ret;
+
+	if (unlikely(!c))
+		return -EAGAIN;
+	if (kgo_chan_is_foreign(c))
+		return foreign(send);
+	if (!(send ? chan_may_send(c) : chan_may_recv(c))) {
+		kgo_polled();
+		return -EAGAIN;
+	}
+	m = kgo_enter_any();
+	port_lock(&c->lock);
+	ret = send ? send_now(c, elem, NULL, &ready) :
+		     recv_now(c, elem, NULL, &ready);
+	port_unlock(&c->lock);
+	if (ready)
+		kgo_g_ready(ready);
+	kgo_leave_any(m);
+	if (unlikely(ret == -EPIPE))
+		kgo_panic_any("send on closed channel");
+	return ret;
+}
+
+/* With @ns nanoseconds, not 0, at most. */
 static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 			  long long ns)
 {
@@ -293,23 +330,18 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 
 	if (unlikely(!c))
 		return nil_op(send, ns);
-	if (kgo_chan_is_foreign(c)) {
-		kgo_panic_rt(send ? "send on synctest channel from outside bubble" :
-			   "receive on synctest channel from outside bubble");
-		return -EPERM;
-	}
-	if (!ns && !(send ? chan_may_send(c) : chan_may_recv(c))) {
-		kgo_polled();
-		return -EAGAIN;
-	}
+	if (kgo_chan_is_foreign(c))
+		return foreign(send);
 	m = kgo_enter_sched();
+	if (unlikely(!m))
+		return -EPERM;
 	port_lock(&c->lock);
 	ret = send ? send_now(c, elem, NULL, &ready) :
 		     recv_now(c, elem, NULL, &ready);
-	if (likely(ret != -EAGAIN) || !ns) {
+	if (likely(ret != -EAGAIN)) {
 		port_unlock(&c->lock);
 		if (ready)
-			kgo_ready(ready);
+			kgo_g_ready(ready);
 	} else if (ns < 0) {
 		ret = chan_wait(m, c, elem, send);
 	} else {
@@ -339,22 +371,24 @@ int kgo_chan_recv(struct kgo_chan *c, void *v)
 
 int kgo_chan_try_send(struct kgo_chan *c, const void *v)
 {
-	return chan_op(c, (void *)v, true, 0);
+	return chan_try(c, (void *)v, true);
 }
 
 int kgo_chan_try_recv(struct kgo_chan *c, void *v)
 {
-	return chan_op(c, v, false, 0);
+	return chan_try(c, v, false);
 }
 
 int kgo_chan_send_timeout(struct kgo_chan *c, const void *v, long long ns)
 {
-	return or_timed_out(chan_op(c, (void *)v, true, ns > 0 ? ns : 0));
+	return or_timed_out(ns > 0 ? chan_op(c, (void *)v, true, ns) :
+			    chan_try(c, (void *)v, true));
 }
 
 int kgo_chan_recv_timeout(struct kgo_chan *c, void *v, long long ns)
 {
-	return or_timed_out(chan_op(c, v, false, ns > 0 ? ns : 0));
+	return or_timed_out(ns > 0 ? chan_op(c, v, false, ns) :
+			    chan_try(c, v, false));
 }
 
 /*
@@ -379,21 +413,22 @@ int kgo_chan_close(struct kgo_chan *c)
 {
 	struct kgo_gq woken = { 0 };
 	struct kgo_g *g;
+	struct kgo_m *m;
 
 	if (!c) {
-		kgo_panic_rt("close of nil channel");
+		kgo_panic_any("close of nil channel");
 		return -EINVAL;
 	}
 	if (kgo_chan_is_foreign(c)) {
-		kgo_panic_rt("close of synctest channel from outside bubble");
+		kgo_panic_any("close of synctest channel from outside bubble");
 		return -EPERM;
 	}
-	kgo_enter_sched();
+	m = kgo_enter_any();
 	port_lock(&c->lock);
 	if (c->closed) {
 		port_unlock(&c->lock);
-		kgo_leave_sched();
-		kgo_panic_rt("close of closed channel");
+		kgo_leave_any(m);
+		kgo_panic_any("close of closed channel");
 		return -EPIPE;
 	}
 	port_store(&c->closed, 1);
@@ -404,8 +439,8 @@ int kgo_chan_close(struct kgo_chan *c)
 	port_unlock(&c->lock);
 
 	while ((g = kgo_gq_pop(&woken)))
-		kgo_ready(g);
-	kgo_leave_sched();
+		kgo_g_ready(g);
+	kgo_leave_any(m);
 	return 0;
 }
 

@@ -30,14 +30,16 @@ void kgo_cond_wait(struct kgo_cond *c, struct kgo_mutex *mu)
 	kgo_mutex_unlock(mu);
 	m = kgo_enter_sched();
 	port_lock(&q->lock);
-	if (is_called(w.word, port_load(&c->notify))) {
+	/* Whoever is no goroutine, and should not be here, does not wait. */
+	if (unlikely(!m) || is_called(w.word, port_load(&c->notify))) {
 		port_unlock(&q->lock);
 	} else {
 		w.g = m->curg;
 		kgo_addrq_push(q, c, &w, false);
-		kgo_park(m, KGO_WAIT_COND, &q->lock);
+		kgo_g_park(m, KGO_WAIT_COND, &q->lock);
 	}
-	kgo_leave_sched();
+	if (likely(m))
+		kgo_leave_sched();
 	kgo_mutex_lock(mu);
 }
 
@@ -73,10 +75,11 @@ void kgo_cond_signal(struct kgo_cond *c)
 {
 	struct kgo_addrq *q = kgo_addrq_of(c);
 	struct kgo_addrq_waiter *w = NULL;
+	struct kgo_m *m;
 
 	if (nobody_waits(c))
 		return;
-	kgo_enter_sched();
+	m = kgo_enter_any();
 	port_lock(&q->lock);
 	if (!nobody_waits(c)) {
 		w = find(q, c, c->notify);
@@ -86,8 +89,8 @@ void kgo_cond_signal(struct kgo_cond *c)
 	}
 	port_unlock(&q->lock);
 	if (w)
-		kgo_ready(w->g);
-	kgo_leave_sched();
+		kgo_g_ready(w->g);
+	kgo_leave_any(m);
 }
 
 void kgo_cond_broadcast(struct kgo_cond *c)
@@ -96,16 +99,17 @@ void kgo_cond_broadcast(struct kgo_cond *c)
 	struct kgo_gq woken = { 0 };
 	struct kgo_addrq_waiter *w;
 	struct kgo_g *g;
+	struct kgo_m *m;
 
 	if (nobody_waits(c))
 		return;
-	kgo_enter_sched();
+	m = kgo_enter_any();
 	port_lock(&q->lock);
 	port_store(&c->notify, port_load(&c->wait));
 	while ((w = kgo_addrq_pop(q, c)))
 		kgo_gq_push(&woken, w->g);
 	port_unlock(&q->lock);
 	while ((g = kgo_gq_pop(&woken)))
-		kgo_ready(g);
-	kgo_leave_sched();
+		kgo_g_ready(g);
+	kgo_leave_any(m);
 }

@@ -17,23 +17,6 @@ static struct shard {
 	u64		made;		/* Q: lock */
 } shards[SHARDS];
 
-/* The table is for threads that are no M as well. */
-static bool enter(void)
-{
-	struct kgo_m *m = port_self();
-
-	if (!m || !m->curg)
-		return false;
-	kgo_enter_sched();
-	return true;
-}
-
-static void leave(bool entered)
-{
-	if (entered)
-		kgo_leave_sched();
-}
-
 /**
  * kgo_ctx_table_init() - Empty the table
  *
@@ -55,19 +38,20 @@ void kgo_ctx_table_init(void)
  * @row: its row, with ctx set
  * @id: out: the context's number
  *
- * CONTEXT: a goroutine; may park.
+ * CONTEXT: a goroutine, which may park, or a thread that is none.
  */
 void kgo_ctx_table_add(struct kgo_ctx_row *row, u64 *id)
 {
-	struct kgo_m *m = kgo_enter_sched();
-	u32 i = kgo_m_p(m)->index % SHARDS;
+	struct kgo_m *m = kgo_enter_any();
+	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
+	u32 i = p ? p->index % SHARDS : 0;
 	struct shard *sh = &shards[i];
 
 	port_lock(&sh->lock);
 	*id = ++sh->made * SHARDS + i;
 	kgo_list_push_back(&sh->rows, &row->link);
 	port_unlock(&sh->lock);
-	kgo_leave_sched();
+	kgo_leave_any(m);
 }
 
 /**
@@ -75,17 +59,17 @@ void kgo_ctx_table_add(struct kgo_ctx_row *row, u64 *id)
  * @row: its row
  * @id: its number
  *
- * CONTEXT: a goroutine; may park.  No reader touches it any more.
+ * CONTEXT: as kgo_ctx_table_add().  No reader touches it any more.
  */
 void kgo_ctx_table_del(struct kgo_ctx_row *row, u64 id)
 {
 	struct shard *sh = &shards[id % SHARDS];
+	struct kgo_m *m = kgo_enter_any();
 
-	kgo_enter_sched();
 	port_lock(&sh->lock);
 	kgo_list_del(&row->link);
 	port_unlock(&sh->lock);
-	kgo_leave_sched();
+	kgo_leave_any(m);
 }
 
 /**
@@ -96,14 +80,14 @@ void kgo_ctx_table_del(struct kgo_ctx_row *row, u64 id)
  */
 void kgo_ctx_read_begin(struct kgo_ctx_reader *rd)
 {
-	bool entered = enter();
+	struct kgo_m *m = kgo_enter_any();
 
 	rd->row.ctx = NULL;
 	rd->shard = 0;
 	port_lock(&shards[0].lock);
 	kgo_list_push_front(&shards[0].rows, &rd->row.link);
 	port_unlock(&shards[0].lock);
-	leave(entered);
+	kgo_leave_any(m);
 }
 
 /* The next context of a shard, and stand behind it. */
@@ -134,7 +118,7 @@ static bool step(struct kgo_ctx_reader *rd, struct kgo_list *head,
  */
 bool kgo_ctx_read_next(struct kgo_ctx_reader *rd, struct kgo_ctx_info *info)
 {
-	bool entered = enter();
+	struct kgo_m *m = kgo_enter_any();
 	bool found = false;
 
 	while (rd->shard < SHARDS) {
@@ -152,7 +136,7 @@ bool kgo_ctx_read_next(struct kgo_ctx_reader *rd, struct kgo_ctx_info *info)
 		kgo_list_push_front(&sh->rows, &rd->row.link);
 		port_unlock(&sh->lock);
 	}
-	leave(entered);
+	kgo_leave_any(m);
 	return found;
 }
 
@@ -162,12 +146,12 @@ bool kgo_ctx_read_next(struct kgo_ctx_reader *rd, struct kgo_ctx_info *info)
  */
 void kgo_ctx_read_end(struct kgo_ctx_reader *rd)
 {
-	bool entered = enter();
+	struct kgo_m *m = kgo_enter_any();
 
 	if (rd->shard < SHARDS) {
 		port_lock(&shards[rd->shard].lock);
 		kgo_list_del(&rd->row.link);
 		port_unlock(&shards[rd->shard].lock);
 	}
-	leave(entered);
+	kgo_leave_any(m);
 }

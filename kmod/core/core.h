@@ -17,6 +17,7 @@
  * takes the P away, and the kernel writes d.p before it runs again.
  */
 struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m);
+struct kgo_m *kgo_enter_any_slow(struct kgo_m *m);
 
 /*
  * A port that takes Ps from threads which may wake up meanwhile (the monitor
@@ -41,7 +42,8 @@ static inline bool kgo_m_has_p(struct kgo_m *m)
  * kgo_enter_sched() - Enter the runtime and make sure of a P
  *
  * CONTEXT: a goroutine.  May park it, so that it may wake on another thread.
- * Return: the M that it is on now.
+ * Return: the M that it is on now; NULL, where throwing returns, if the caller
+ * is no goroutine: it has not entered then.
  */
 static inline struct kgo_m *kgo_enter_sched(void)
 {
@@ -62,6 +64,39 @@ static inline void kgo_leave_sched(void)
 	port_store(&port_self()->d.in_sched, 0);
 }
 
+/**
+ * kgo_enter_any() - Enter the runtime from wherever the caller is
+ *
+ * For what makes others runnable and never waits itself.  An interrupt, or a
+ * thread that is no goroutine, has no M and needs none: what it makes runnable
+ * goes to the global queue.  A goroutine gives way here, as in
+ * kgo_enter_sched(), unless it is in a place where it must not sleep.  There it
+ * may be without a P, which kgo_m_p() says; one that it has stays, since it
+ * cannot be switched out.
+ *
+ * CONTEXT: any that can take a lock.
+ * Return: for kgo_leave_any(): its M, or NULL.
+ */
+static inline struct kgo_m *kgo_enter_any(void)
+{
+	struct kgo_m *m = port_self();
+
+	if (unlikely(!m))
+		return NULL;
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	if (unlikely(port_load(&m->d.p) & KGO_P_ODD))
+		m = kgo_enter_any_slow(m);
+	return m;
+}
+
+static inline void kgo_leave_any(struct kgo_m *m)
+{
+	port_barrier();
+	if (likely(m))
+		port_store(&m->d.in_sched, 0);
+}
+
 /*
  * For a call that had nothing to do and did not enter the runtime: a goroutine
  * that only polls must give way, too, when it has had its turn.
@@ -70,10 +105,8 @@ static inline void kgo_polled(void)
 {
 	struct kgo_m *m = port_self();
 
-	if (m && unlikely(port_load(&m->d.p) & KGO_P_PREEMPT)) {
-		kgo_enter_sched();
-		kgo_leave_sched();
-	}
+	if (m && unlikely(port_load(&m->d.p) & KGO_P_PREEMPT))
+		kgo_leave_any(kgo_enter_any());
 }
 
 /* The P that an M owns; only between enter_sched and leave_sched. */
@@ -303,6 +336,7 @@ struct kgo_panic {
 
 /* panic.c */
 void kgo_panic_rt(const char *msg);
+void kgo_panic_any(const char *msg);
 struct kgo_panic *kgo_panic_nth(struct kgo_panic *p, u32 n);
 
 /*
@@ -315,9 +349,9 @@ static inline void kgo_wait_on(struct kgo_m *m, const void *object)
 }
 
 /* park.c */
-void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
-void kgo_ready(struct kgo_g *g);
-void kgo_ready_behind(struct kgo_g *g);
+void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
+void kgo_g_ready(struct kgo_g *g);
+void kgo_g_ready_behind(struct kgo_g *g);
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
 u64 kgo_num_ended(void);
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);

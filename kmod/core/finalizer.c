@@ -70,7 +70,7 @@ static void wake_all(struct kgo_gq *q)
 	struct kgo_g *g;
 
 	while ((g = kgo_gq_pop(q)))
-		kgo_ready(g);
+		kgo_g_ready(g);
 }
 
 /* The queue is empty and nothing runs. */
@@ -127,7 +127,7 @@ static void finalizer(void *unused)
 			continue;
 		}
 		fin.idle = m->curg;
-		kgo_park(m, KGO_WAIT_FINALIZER, &fin.lock);
+		kgo_g_park(m, KGO_WAIT_FINALIZER, &fin.lock);
 		m = port_self();
 	}
 	kgo_leave_sched();
@@ -203,7 +203,7 @@ static void unlock_and_wake(void)
 	fin.idle = NULL;
 	port_unlock(&fin.lock);
 	if (g)
-		kgo_ready(g);
+		kgo_g_ready(g);
 }
 
 void kgo_obj_put(struct kgo_obj *obj)
@@ -247,6 +247,8 @@ int kgo_finalizer_drain(void)
 	if (kgo_goid() && kgo_goid() == port_load(&fin.goid))
 		return -EDEADLK;
 	m = kgo_enter_sched();
+	if (unlikely(!m))
+		return -EPERM;
 	port_lock(&fin.lock);
 	/* Parked: it had nothing to do, and has not been given anything. */
 	if (port_load(&fin.started) != FIN_STARTED || fin.idle) {
@@ -254,7 +256,7 @@ int kgo_finalizer_drain(void)
 	} else {
 		w.g = m->curg;
 		kgo_list_push_back(&fin.drainers, &w.link);
-		kgo_park(m, KGO_WAIT_QUIESCE, &fin.lock);
+		kgo_g_park(m, KGO_WAIT_QUIESCE, &fin.lock);
 	}
 	kgo_leave_sched();
 	return 0;

@@ -2,13 +2,13 @@
 /*
  * Goroutines: their states, and where descriptors come from and go to.
  *
- *            kgo_g_new         execute            kgo_park
+ *            kgo_g_new         execute            kgo_g_park
  *   IDLE -------------> RUNNABLE -------> RUNNING ---------> WAITING
  *   DEAD ------------->    ^  ^             |  |                |
  *    ^                     |  +-------------+  |                |
  *    |                     |       yield       |                |
  *    |                     +-------------------|----------------+
- *    |                              kgo_ready  |
+ *    |                           kgo_g_ready |
  *    +-----------------------------------------+
  *                     kgo_g_end
  *
@@ -21,7 +21,7 @@
  *   PREEMPTED the M that it is on, which sleeps; and it is in a queue, so that
  *             whoever dequeues it gives that M a P
  *   WAITING   what it waits for, as named by its reason; exactly one waker may
- *             call kgo_ready(), decided under that thing's lock
+ *             call kgo_g_ready(), decided under that thing's lock
  *   DEAD      the free list that it is in
  *
  * KGO_G_SCAN in a WAITING state means that somebody reads the stack: the waker

@@ -189,6 +189,23 @@ void kgo_panic_rt(const char *msg)
 	port_panic(msg);
 }
 
+/**
+ * kgo_panic_any() - kgo_panic_rt() in a call that is allowed in any context
+ * @msg: as there
+ *
+ * A goroutine that holds a spinlock, say, would take it along: it is told as
+ * the threads that are none.
+ * CONTEXT: any, outside of enter_any.
+ * Return: as kgo_panic_rt(), to all that are in a place where they must not sleep.
+ */
+void kgo_panic_any(const char *msg)
+{
+	if (kgo_self_g() && !port_is_atomic())
+		kgo_panic_rt(msg);
+	else
+		port_panic(msg);
+}
+
 enum kgo_panic_kind kgo_recover_kind(void **value)
 {
 	struct kgo_g *g = kgo_self_g();

@@ -56,7 +56,7 @@ void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g)
 }
 
 /**
- * kgo_park() - Wait until somebody calls kgo_ready() for this goroutine
+ * kgo_g_park() - Wait until somebody calls kgo_g_ready() for this goroutine
  * @m: from kgo_enter_sched()
  * @reason: enum kgo_wait_reason, what the tables show
  * @unlock: lock to drop once it waits, or NULL
@@ -64,7 +64,7 @@ void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g)
  * CONTEXT: a goroutine, with in_sched set and no lock held but @unlock.
  * Returns with in_sched set, perhaps on another M, and with a P.
  */
-void kgo_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
+void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
 {
 	struct kgo_g *g = m->curg;
 	struct kgo_bubble *b;
@@ -102,26 +102,27 @@ static void ready(struct kgo_g *g, bool next)
 }
 
 /**
- * kgo_ready() - Let a parked goroutine run
+ * kgo_g_ready() - Let a parked goroutine run
  * @g: WAITING; the caller is its one waker
  *
  * It runs next on the caller's P.
- * CONTEXT: an M with in_sched set, or a thread that is no M; no lock held.
+ * CONTEXT: an M with in_sched set, with a P or without, or whoever is no M, an
+ * interrupt included; no lock held.
  */
-void kgo_ready(struct kgo_g *g)
+void kgo_g_ready(struct kgo_g *g)
 {
 	ready(g, true);
 }
 
 /**
- * kgo_ready_behind() - Let a parked goroutine run, behind those that can already
- * @g: as kgo_ready()
+ * kgo_g_ready_behind() - Let a parked goroutine run, behind those that can
+ * @g: as kgo_g_ready()
  *
  * For all but the first of several: each that runs next would go before the
  * one that was readied before it.
- * CONTEXT: as kgo_ready().
+ * CONTEXT: as kgo_g_ready().
  */
-void kgo_ready_behind(struct kgo_g *g)
+void kgo_g_ready_behind(struct kgo_g *g)
 {
 	ready(g, false);
 }
@@ -143,8 +144,11 @@ void kgo_yield(void)
 {
 	struct kgo_rdesc *r = kgo_rt.r;
 	struct kgo_m *m = kgo_enter_sched();
-	struct kgo_p *p = kgo_m_p(m);
+	struct kgo_p *p;
 
+	if (unlikely(!m))
+		return;
+	p = kgo_m_p(m);
 	if (!kgo_runq_empty(p) || port_load(&r->gq_len) ||
 	    port_load(&p->d.timer_when) || port_load(&r->nr_want))
 		yield_to_others(m);
@@ -163,7 +167,7 @@ struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 
 	if (!m || !m->curg) {
 		port_throw("call that needs a goroutine, made outside of one");
-		return m;
+		return NULL;
 	}
 	if (kgo_m_has_p(m))
 		return kgo_preempt_here(m);
@@ -177,6 +181,12 @@ struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 	}
 	kgo_leave(m, KGO_POST_YIELD);
 	return port_self();
+}
+
+/* The slow half of kgo_enter_any(). */
+struct kgo_m *kgo_enter_any_slow(struct kgo_m *m)
+{
+	return m->curg && !port_is_atomic() ? kgo_enter_sched_slow(m) : m;
 }
 
 unsigned long long kgo_goid(void)

@@ -136,7 +136,7 @@ void *kgo_pool_get(struct kgo_pool *p)
 	void *obj = NULL;
 	u32 at;
 
-	if (likely(s)) {
+	if (likely(s && kgo_self_g())) {
 		at = kgo_m_p(kgo_enter_sched())->index;
 		obj = pop(&s[at].fresh);
 		kgo_leave_sched();
@@ -159,7 +159,7 @@ void kgo_pool_put(struct kgo_pool *p, void *obj)
 		return;
 	if (unlikely(!s))
 		s = make_slots(p);
-	if (likely(s)) {
+	if (likely(s && kgo_self_g())) {
 		kept = push(&s[kgo_m_p(kgo_enter_sched())->index].fresh, obj);
 		kgo_leave_sched();
 	}

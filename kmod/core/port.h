@@ -94,6 +94,14 @@ u64 port_seed(void);
  */
 struct kgo_m *port_self(void);
 
+/**
+ * port_is_atomic() - Is the calling thread in a place where it must not sleep?
+ *
+ * Interrupts off, a spinlock held and the like.  Where a port cannot tell it
+ * says yes.  Only asked of a thread that is an M.  CONTEXT: any.
+ */
+static inline bool port_is_atomic(void);
+
 /*
  * Locks.  Held for a bounded number of instructions, never over anything that
  * can block, and only with in_sched set when the caller is an M.  A port whose

@@ -91,7 +91,7 @@ void kgo_quiesce_wake(void)
 	}
 	port_unlock(&quiesce.lock);
 	while ((g = kgo_gq_pop(&woken)))
-		kgo_ready(g);
+		kgo_g_ready(g);
 }
 
 static int wait_for(struct quiesce_waiter *w, long long ns)
@@ -107,6 +107,10 @@ static int wait_for(struct quiesce_waiter *w, long long ns)
 	port_mb_all();
 
 	m = kgo_enter_sched();
+	if (unlikely(!m)) {
+		port_add(&kgo_rt.nr_quiesce, -1U);
+		return -EPERM;
+	}
 	w->g = m->curg;
 	kgo_list_init(&w->link);
 	w->timer.fire = quiesce_fire;
@@ -121,7 +125,7 @@ static int wait_for(struct quiesce_waiter *w, long long ns)
 			ret = -ETIMEDOUT;
 		} else {
 			kgo_list_push_back(&quiesce.waiters, &w->link);
-			kgo_park(m, KGO_WAIT_QUIESCE, &quiesce.lock);
+			kgo_g_park(m, KGO_WAIT_QUIESCE, &quiesce.lock);
 			ret = w->result;
 		}
 		/* After this it does not fire any more: w may go. */

@@ -187,7 +187,7 @@ static unsigned int queue_up(struct kgo_select *sel, struct kgo_case *cases,
 		if (ret != -EALREADY)
 			w->result = ret;
 		if (ready)
-			kgo_ready(ready);
+			kgo_g_ready(ready);
 		break;
 	}
 	return done;
@@ -247,7 +247,7 @@ static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 		sel.parked = true;
 		if (unlikely(kgo_bubble_of(m->curg)))
 			kgo_bubble_inside(m->curg, all_inside(cases, n));
-		kgo_park(m, reason, &sel.lock);
+		kgo_g_park(m, reason, &sel.lock);
 	}
 	take_back(&sel, cases, n, first, done);
 	if (ns > 0)
@@ -261,6 +261,12 @@ static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 	else
 		k->ok = k->waiter.result;
 	return k->ok < 0 ? k->ok : (int)(k - cases);
+}
+
+/* An interrupt has no generator of its own. */
+static u32 draw(struct kgo_m *m)
+{
+	return likely(m) ? kgo_rand(m) : (u32)port_seed();
 }
 
 /*
@@ -287,7 +293,7 @@ static inline int look(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 		if (!looks_ready(k))
 			continue;
 		/* Reservoir sampling, Knuth 3.4.2 */
-		if (!seen++ || ((u64)kgo_rand(m) * seen) >> 32 == 0)
+		if (!seen++ || ((u64)draw(m) * seen) >> 32 == 0)
 			*pick = i;
 	}
 	return (int)seen;
@@ -321,7 +327,9 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 
 	if (n > (~0U >> 1))
 		return -EINVAL;
-	m = kgo_enter_sched();
+	m = ns ? kgo_enter_sched() : kgo_enter_any();
+	if (unlikely(ns && !m))
+		return -EPERM;
 	do {
 		ret = look(m, cases, n, &pick);
 		if (ret < 0)
@@ -333,7 +341,7 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 			ret = do_case(k, NULL, &ready);
 			port_unlock(&k->c->lock);
 			if (ready)
-				kgo_ready(ready);
+				kgo_g_ready(ready);
 			if (likely(ret != -EAGAIN)) {
 				k->ok = k->op == KGO_CASE_SEND && !ret ? 1 : ret;
 				ret = ret < 0 ? ret : (int)pick;
@@ -347,11 +355,12 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 	} while (!ns);
 	ret = select_slow(m, cases, n, ns, reason);
 out:
-	kgo_leave_sched();
+	/* Not that of before: it may have parked. */
+	kgo_leave_any(ns ? port_self() : m);
 	if (unlikely(ret == -EPERM))
-		kgo_panic_rt("select on synctest channel from outside bubble");
+		(ns ? kgo_panic_rt : kgo_panic_any)("select on synctest channel from outside bubble");
 	if (unlikely(ret == -EPIPE))
-		kgo_panic_rt("send on closed channel");
+		(ns ? kgo_panic_rt : kgo_panic_any)("send on closed channel");
 	return ret;
 }
 

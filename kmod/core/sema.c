@@ -20,6 +20,16 @@ static bool take(u32 *addr)
 	return true;
 }
 
+/*
+ * Whoever is no goroutine should not be here, and has been told.  What he
+ * waits for must be his all the same when he goes on.
+ */
+static void poll(u32 *addr)
+{
+	while (!take(addr))
+		port_pause();
+}
+
 /**
  * kgo_sema_acquire() - Wait until *addr > 0, then take one
  * @addr: the semaphore
@@ -37,6 +47,10 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 	if (take(addr))
 		return;
 	m = kgo_enter_sched();
+	if (unlikely(!m)) {
+		poll(addr);
+		return;
+	}
 	for (;;) {
 		port_lock(&q->lock);
 		/* A full barrier; pairs with the add in kgo_sema_release(). */
@@ -50,7 +64,7 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 		w.word = false;		/* whether it was handed over */
 		kgo_addrq_push(q, addr, &w, lifo);
 		kgo_wait_on(m, addr);
-		kgo_park(m, reason, &q->lock);
+		kgo_g_park(m, reason, &q->lock);
 		if (w.word || take(addr))
 			break;
 		m = port_self();
@@ -63,19 +77,21 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
  * @addr: the semaphore; may be gone once a waiter can have taken what was added
  * @handoff: give the count to the waiter itself and let it run first
  *
- * CONTEXT: a goroutine, outside of enter_sched; parks only with @handoff.
+ * CONTEXT: outside of enter_sched.  With @handoff a goroutine, which parks;
+ * without, any that can take a lock.
  */
 void kgo_sema_release(u32 *addr, bool handoff)
 {
 	struct kgo_addrq *q = kgo_addrq_of(addr);
 	struct kgo_addrq_waiter *w;
 	bool handed = false;
+	struct kgo_m *m;
 
 	/* A full barrier: added before q->n is read. */
 	port_add(addr, 1);
 	if (!port_load(&q->n))
 		return;
-	kgo_enter_sched();
+	m = kgo_enter_any();
 	port_lock(&q->lock);
 	w = kgo_addrq_pop(q, addr);
 	if (w) {
@@ -85,8 +101,8 @@ void kgo_sema_release(u32 *addr, bool handoff)
 	}
 	port_unlock(&q->lock);
 	if (w)
-		kgo_ready(w->g);
-	kgo_leave_sched();
-	if (handed)
+		kgo_g_ready(w->g);
+	kgo_leave_any(m);
+	if (handed && m)
 		kgo_yield();
 }

@@ -67,7 +67,7 @@ static void ready_all(struct kgo_gq *woken)
 	struct kgo_g *g;
 
 	while ((g = kgo_gq_pop(woken)))
-		kgo_ready(g);
+		kgo_g_ready(g);
 }
 
 /* The context of a waiter is done. */
@@ -112,7 +112,7 @@ static void wait(struct kgo_m *m, struct kgo_addrq *q, struct sem_waiter *sw)
 	sw->w.g = m->curg;
 	sw->queued = true;
 	kgo_addrq_push(q, s, &sw->w, false);
-	kgo_park(m, KGO_WAIT_SEMAPHORE, &q->lock);
+	kgo_g_park(m, KGO_WAIT_SEMAPHORE, &q->lock);
 }
 
 static int wait_ctx(struct kgo_addrq *q, struct sem_waiter *sw)
@@ -169,6 +169,8 @@ int kgo_semaphore_acquire(struct kgo_semaphore *s, struct kgo_ctx *ctx,
 	if (n > s->size)
 		return wait_in_vain(&sw);
 	m = kgo_enter_sched();
+	if (unlikely(!m))
+		return -EPERM;
 	port_lock(&q->lock);
 	if (!ctx) {
 		wait(m, q, &sw);
@@ -184,15 +186,16 @@ int kgo_semaphore_acquire(struct kgo_semaphore *s, struct kgo_ctx *ctx,
 bool kgo_semaphore_try_acquire(struct kgo_semaphore *s, long long n)
 {
 	struct kgo_addrq *q = kgo_addrq_of(s);
+	struct kgo_m *m;
 	bool ok;
 
 	if (n < 0)
 		return false;
-	kgo_enter_sched();
+	m = kgo_enter_any();
 	port_lock(&q->lock);
 	ok = take(q, s, n);
 	port_unlock(&q->lock);
-	kgo_leave_sched();
+	kgo_leave_any(m);
 	return ok;
 }
 
@@ -200,9 +203,9 @@ void kgo_semaphore_release(struct kgo_semaphore *s, long long n)
 {
 	struct kgo_addrq *q = kgo_addrq_of(s);
 	struct kgo_gq woken = { 0 };
+	struct kgo_m *m = kgo_enter_any();
 	bool ok;
 
-	kgo_enter_sched();
 	port_lock(&q->lock);
 	ok = n >= 0 && n <= s->used;
 	if (ok) {
@@ -211,7 +214,7 @@ void kgo_semaphore_release(struct kgo_semaphore *s, long long n)
 	}
 	port_unlock(&q->lock);
 	ready_all(&woken);
-	kgo_leave_sched();
+	kgo_leave_any(m);
 	if (unlikely(!ok))
-		kgo_panic_rt("semaphore: released more than held");
+		kgo_panic_any("semaphore: released more than held");
 }

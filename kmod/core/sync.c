@@ -32,7 +32,8 @@ bool kgo_mutex_try_lock(struct kgo_mutex *mu)
 /* Is it of use to wait for the owner actively, another moment? */
 static bool can_spin(u32 spins)
 {
-	struct kgo_p *p = kgo_m_p(port_self());
+	struct kgo_m *m = port_self();
+	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 
 	return spins < SPINS && kgo_rt.nr_ps > 1 && p &&
 	       port_load(&kgo_rt.r->nr_avail) + 1 < kgo_rt.nr_ps &&
@@ -104,7 +105,10 @@ static void mutex_lock_slow(struct kgo_mutex *mu)
 
 void kgo_mutex_lock(struct kgo_mutex *mu)
 {
-	if (likely(port_cas(&mu->state, 0, MU_LOCKED)))
+	u32 old = port_load(&mu->state);
+
+	if (likely(!(old & (MU_LOCKED | MU_STARVING)) &&
+		   port_cas(&mu->state, old, old | MU_LOCKED)))
 		return;
 	mutex_lock_slow(mu);
 }
@@ -157,18 +161,18 @@ void kgo_wg_add(struct kgo_wg *wg, int delta)
 	if (delta > 0 && wg_count(state) == delta)
 		port_store(&wg->reserved, kgo_bubble_id());
 	if (unlikely(wg_count(state) < 0)) {
-		kgo_panic_rt("sync: negative WaitGroup counter");
+		kgo_panic_any("sync: negative WaitGroup counter");
 		return;
 	}
 	if (unlikely(waiters && delta > 0 && wg_count(state) == delta)) {
-		kgo_panic_rt("sync: WaitGroup misuse: Add called concurrently with Wait");
+		kgo_panic_any("sync: WaitGroup misuse: Add called concurrently with Wait");
 		return;
 	}
 	if (wg_count(state) > 0 || !waiters)
 		return;
 	/* Waiters are there and the counter is zero: no more may come. */
 	if (!port_cas(&wg->state, state, 0)) {
-		kgo_panic_rt("sync: WaitGroup misuse: Add called concurrently with Wait");
+		kgo_panic_any("sync: WaitGroup misuse: Add called concurrently with Wait");
 		return;
 	}
 	while (waiters--)

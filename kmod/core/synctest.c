@@ -6,7 +6,7 @@
  * The bubble counts how many of its goroutines are running, which here means:
  * not durably blocked.
  *
- *		park, durable			kgo_ready
+ *		park, durable			kgo_g_ready
  *   running ------------------> blocked ------------------> running
  *    - 1, when its lock is dropped		+ 1, before it is RUNNABLE
  *
@@ -109,14 +109,14 @@ void kgo_bubble_parked(struct kgo_bubble *b)
 	g = one_less(b);
 	port_unlock(&b->lock);
 	if (g)
-		kgo_ready(g);
+		kgo_g_ready(g);
 }
 
 /**
  * kgo_bubble_ready() - A goroutine with an extension is about to be RUNNABLE
  * @g: WAITING; the caller is its one waker
  *
- * CONTEXT: as kgo_ready().
+ * CONTEXT: as kgo_g_ready().
  */
 void kgo_bubble_ready(struct kgo_g *g)
 {
@@ -164,7 +164,7 @@ void kgo_bubble_leave(struct kgo_g *g)
 	wake = one_less(b);
 	port_unlock(&b->lock);
 	if (wake)
-		kgo_ready(wake);
+		kgo_g_ready(wake);
 	kgo_leave_sched();
 }
 
@@ -223,7 +223,7 @@ static u32 drive(struct kgo_bubble *b)
 		port_lock(&b->lock);
 		if (b->running) {
 			b->root_waits = true;
-			kgo_park(m, KGO_WAIT_SYNCTEST_RUN, &b->lock);
+			kgo_g_park(m, KGO_WAIT_SYNCTEST_RUN, &b->lock);
 			m = port_self();
 			continue;
 		}
@@ -257,6 +257,8 @@ int kgo_synctest_run_at(const struct kgo_site *site, void (*fn)(void *arg),
 		return -EBUSY;
 	}
 	m = kgo_enter_sched();
+	if (unlikely(!m))
+		return -EPERM;
 	root = m->curg;
 	kgo_leave_sched();
 	b = make(root);
@@ -298,7 +300,7 @@ void kgo_synctest_wait(void)
 		/* Whoever brings it to zero counts us again. */
 		b->running--;
 		b->waiter = m->curg;
-		kgo_park(m, KGO_WAIT_SYNCTEST_WAIT, &b->lock);
+		kgo_g_park(m, KGO_WAIT_SYNCTEST_WAIT, &b->lock);
 	}
 	kgo_leave_sched();
 	if (unlikely(taken))

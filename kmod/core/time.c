@@ -28,16 +28,16 @@ static struct kgo_g *send_time(struct kgo_alarm *a)
 
 static bool stop_timer(struct kgo_timer *t)
 {
+	struct kgo_m *m = kgo_enter_any();
 	struct kgo_p *p;
 	bool pending;
 
-	kgo_enter_sched();
 	p = kgo_alarm_lock(&t->alarm);
 	pending = kgo_alarm_take(p, &t->alarm);
 	if (t->c && kgo_chan_drain(t->c))
 		pending = true;
 	port_unlock(&p->timers.lock);
-	kgo_leave_sched();
+	kgo_leave_any(m);
 	return pending;
 }
 
@@ -45,9 +45,12 @@ static bool stop_timer(struct kgo_timer *t)
 static int start_timer(struct kgo_timer *t, long long ns, long long period)
 {
 	struct kgo_m *m = kgo_enter_sched();
-	struct kgo_p *p = kgo_alarm_lock_room(m, &t->alarm);
+	struct kgo_p *p;
 	int ret;
 
+	if (unlikely(!m))
+		return -EPERM;
+	p = kgo_alarm_lock_room(m, &t->alarm);
 	if (!p) {
 		kgo_leave_sched();
 		stop_timer(t);
@@ -113,7 +116,7 @@ int kgo_after_func_at(const struct kgo_site *site, struct kgo_timer *t,
 bool kgo_timer_stop(struct kgo_timer *t)
 {
 	if (unlikely(!t->c && !t->fn)) {
-		kgo_panic_rt("time: Stop called on uninitialized Timer");
+		kgo_panic_any("time: Stop called on uninitialized Timer");
 		return false;
 	}
 	return stop_timer(t);

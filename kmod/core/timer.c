@@ -394,9 +394,9 @@ static u32 let_go(struct kgo_m *m, struct kgo_p *p, struct fired *f)
 	/* In the order in which they were due. */
 	g = kgo_gq_pop(&f->ready);
 	if (g)
-		kgo_ready(g);
+		kgo_g_ready(g);
 	while ((g = kgo_gq_pop(&f->ready)))
-		kgo_ready_behind(g);
+		kgo_g_ready_behind(g);
 	while ((g = kgo_gq_pop(&f->fresh))) {
 		if (kgo_p_is_bubble(p))
 			kgo_bubble_join(kgo_bubble_of_p(p), g);
@@ -529,12 +529,14 @@ int kgo_sleep(long long ns)
 	if (ns <= 0)
 		return 0;
 	m = kgo_enter_sched();
+	if (unlikely(!m))
+		return -EPERM;
 	p = kgo_timers_p(m);
 	s.g = m->curg;
 	/* The heap stays locked until it is off its stack: no early fire. */
 	ret = start_locked(p, &s.alarm, deadline(p, ns));
 	if (!ret)
-		kgo_park(m, KGO_WAIT_SLEEP, &p->timers.lock);
+		kgo_g_park(m, KGO_WAIT_SLEEP, &p->timers.lock);
 	kgo_leave_sched();
 	return ret;
 }

@@ -3,20 +3,20 @@
  * The parts of the core that are static to their file, with a window in each.
  *
  * The files are compiled here instead of by themselves.  What is changed is
- * that a planted bug can drop a kgo_ready() of chan.c, and a lock or the way
+ * that a planted bug can drop a kgo_g_ready() of chan.c, and a lock or the way
  * out of a queue in select.c.
  */
 #include "sim.h"
 
-#define kgo_ready(g)							\
+#define kgo_g_ready(g)							\
 	do {								\
 		struct kgo_g *sim_g_ = (g);				\
 									\
 		if (!(sim_plant && sim_plant_drop_ready(__func__)))	\
-			kgo_ready(sim_g_);				\
+			kgo_g_ready(sim_g_);				\
 	} while (0)
 #include "chan.c"
-#undef kgo_ready
+#undef kgo_g_ready
 
 #define planted(what)	(sim_plant && sim_plant_##what(__func__))
 #define port_lock(l)							\

@@ -169,6 +169,11 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val);
 
 void port_lock(kgo_lock_t *lock);
 
+static inline bool port_is_atomic(void)
+{
+	return false;
+}
+
 static inline void port_lock_nested(kgo_lock_t *lock)
 {
 	port_lock(lock);

@@ -8,6 +8,11 @@
  * are for goroutines only.  "Anywhere" also means plain threads of the program
  * that the runtime does not know, once it runs.
  *
+ * "Any" context, in the kernel, is also an interrupt, hard or soft, and code that
+ * holds spinlocks or has interrupts off: all but NMI and where locks of the
+ * scheduler's are held.  In a program it is anywhere but in a signal handler.
+ * What Go panics about is there logged by the kernel, and the error returned.
+ *
  * A goroutine may wake on another thread after any call that may park: do not
  * keep errno or addresses of thread-local variables over one.  Every function
  * that can fail returns a negative error number and leaves errno alone.

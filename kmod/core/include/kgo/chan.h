@@ -54,7 +54,9 @@ int kgo_chan_recv(struct kgo_chan *c, void *v);
  * @c: as there
  * @v: as there
  *
- * CONTEXT: a goroutine.  Return: also -EAGAIN if it would have to wait.
+ * CONTEXT: any.
+ * Return: also -EAGAIN if it would have to wait; -EPIPE, where panics return, if
+ * it is closed.
  */
 int kgo_chan_try_send(struct kgo_chan *c, const void *v);
 
@@ -63,7 +65,7 @@ int kgo_chan_try_send(struct kgo_chan *c, const void *v);
  * @c: as there
  * @v: as there
  *
- * CONTEXT: a goroutine.  Return: also -EAGAIN if it would have to wait.
+ * CONTEXT: any.  Return: also -EAGAIN if it would have to wait.
  */
 int kgo_chan_try_recv(struct kgo_chan *c, void *v);
 
@@ -94,8 +96,8 @@ int kgo_chan_recv_timeout(struct kgo_chan *c, void *v, long long ns);
  *
  * All receivers get what is buffered and then 0; senders that wait panic.
  * Closing NULL or a closed channel panics.
- * CONTEXT: a goroutine.
- * Return: 0.
+ * CONTEXT: any; takes time for each goroutine that waits on it.
+ * Return: 0; -EINVAL or -EPIPE where panics return.
  */
 int kgo_chan_close(struct kgo_chan *c);
 

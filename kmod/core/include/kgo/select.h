@@ -107,7 +107,7 @@ int kgo_select(struct kgo_case *cases, unsigned int n);
  * @cases: as there
  * @n: as there
  *
- * CONTEXT: a goroutine.
+ * CONTEXT: any.
  * Return: also -EAGAIN, if none was ready.
  */
 int kgo_select_try(struct kgo_case *cases, unsigned int n);

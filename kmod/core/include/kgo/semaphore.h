@@ -44,7 +44,7 @@ int kgo_semaphore_acquire(struct kgo_semaphore *s, struct kgo_ctx *ctx,
  * @s: the semaphore
  * @n: how many
  *
- * CONTEXT: a goroutine; does not park.
+ * CONTEXT: any.
  * Return: true if acquired; never before those who wait.
  */
 bool kgo_semaphore_try_acquire(struct kgo_semaphore *s, long long n);
@@ -54,7 +54,7 @@ bool kgo_semaphore_try_acquire(struct kgo_semaphore *s, long long n);
  * @s: the semaphore
  * @n: how many; to release more than is acquired panics
  *
- * CONTEXT: a goroutine; does not park.
+ * CONTEXT: any.
  */
 void kgo_semaphore_release(struct kgo_semaphore *s, long long n);
 

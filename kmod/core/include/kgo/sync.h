@@ -122,7 +122,7 @@ void kgo_cond_wait(struct kgo_cond *c, struct kgo_mutex *mu);
  * kgo_cond_signal() - Wake the one that waits longest, if there is one
  * @c: the Cond; its mutex may be locked or not
  *
- * CONTEXT: a goroutine; does not park.
+ * CONTEXT: any.
  */
 void kgo_cond_signal(struct kgo_cond *c);
 
@@ -169,7 +169,7 @@ struct kgo_wg {
  * @wg: the WaitGroup
  * @delta: what to add, may be negative; a counter below zero panics
  *
- * CONTEXT: a goroutine; does not park.
+ * CONTEXT: any.
  */
 void kgo_wg_add(struct kgo_wg *wg, int delta);
 

@@ -125,7 +125,7 @@ int kgo_after_func_at(const struct kgo_site *site, struct kgo_timer *t,
  * Afterwards nothing that it sent can be received, and its function will not be
  * started.  One that runs already goes on: this does not wait for it.
  *
- * CONTEXT: a goroutine.
+ * CONTEXT: any.
  * Return: true if that is what this call did: it was pending, or it had sent
  * the time and nobody had received it.
  */
@@ -174,7 +174,7 @@ struct kgo_chan *kgo_ticker_c(struct kgo_ticker *t);
  * kgo_ticker_stop() - No more ticks
  * @t: the ticker
  *
- * Its channel is not closed.  CONTEXT: a goroutine.
+ * Its channel is not closed.  CONTEXT: any.
  */
 void kgo_ticker_stop(struct kgo_ticker *t);
 

@@ -108,6 +108,12 @@ void notrace port_jump(struct kgo_jmp *jmp)
 		kgo_jmp_go(jmp);
 }
 
+/* At a goroutine's end, from however deep. */
+void port_back(struct kgo_m *m, struct kgo_g *g)
+{
+	port_jump(kgo_kthread_end(m));
+}
+
 void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 {
 	port_throw("switch of stacks in the kernel");
@@ -202,9 +208,8 @@ void port_throw(const char *msg)
  */
 
 /**
- * kgo_kernel_init() - Set the kernel's own runtime up, without threads
+ * kgo_kernel_init() - Set the kernel's own runtime up
  *
- * The first goroutine brings the first thread.
  * CONTEXT: the init of the module.  Return: 0 or -errno.
  */
 int kgo_kernel_init(void)
@@ -233,9 +238,15 @@ int kgo_kernel_init(void)
 			  rt->region[KGO_REGION_M].linear);
 	if (ret)
 		goto put;
+	ret = kgo_kthreads_start();
+	if (ret)
+		goto stop;
 	kgo_debugfs_add(rt);
 	return 0;
 
+stop:
+	kgo_kthreads_exit();
+	kgo_rt_destroy();
 put:
 	kgo_runtime_put(rt);
 free:

@@ -20,8 +20,12 @@ extern void (*kgo_throw_hook)(const char *msg);
 /* For KUnit: called instead of the log for a panic that nobody recovers. */
 extern void (*kgo_panic_hook)(struct kgo_panic *p);
 
+/* For KUnit: no thread can be made. */
+extern bool kgo_kthreads_fail;
+
 /* kthreads.c */
 unsigned int kgo_kthreads_init(void);
+int kgo_kthreads_start(void);
 void kgo_kthreads_exit(void);
 struct kgo_jmp *kgo_kthread_end(struct kgo_m *m, struct kgo_g *next);
 

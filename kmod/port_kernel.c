@@ -196,9 +196,8 @@ void port_throw(const char *msg)
  */
 
 /**
- * kgo_kernel_init() - Set the kernel's own runtime up, without threads
+ * kgo_kernel_init() - Set the kernel's own runtime up
  *
- * The first goroutine brings the first thread.
  * CONTEXT: the init of the module.  Return: 0 or -errno.
  */
 int kgo_kernel_init(void)
@@ -227,9 +226,15 @@ int kgo_kernel_init(void)
 			  rt->region[KGO_REGION_M].linear);
 	if (ret)
 		goto put;
+	ret = kgo_kthreads_start();
+	if (ret)
+		goto stop;
 	kgo_debugfs_add(rt);
 	return 0;
 
+stop:
+	kgo_kthreads_exit();
+	kgo_rt_destroy();
 put:
 	kgo_runtime_put(rt);
 free:

@@ -137,7 +137,7 @@ static void kgo_held_next(struct kgo_kthread *kt, struct kgo_m *m)
 {
 	kt->turn = !kt->turn;
 	/* One that had locked the thread takes it along. */
-	if (!kt->turn || m->next || m->locks || !kgo_m_has_p(m))
+	if (!kt->turn || m->next || m->retires || !kgo_m_has_p(m))
 		return;
 	port_lock(&kgo_pool.held_lock);
 	m->next = kgo_gq_pop(&kgo_pool.held);

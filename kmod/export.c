@@ -120,6 +120,16 @@ KGO_EXPORT(kgo_select);
 KGO_EXPORT(kgo_select_try);
 KGO_EXPORT(kgo_select_timeout);
 
+KGO_EXPORT(kgo_chan_recv_then);
+KGO_EXPORT(kgo_chan_send_then);
+KGO_EXPORT(kgo_ctx_done_then);
+KGO_EXPORT(kgo_mutex_lock_then);
+KGO_EXPORT(kgo_select_then);
+KGO_EXPORT(kgo_select_timeout_then);
+KGO_EXPORT(kgo_sleep_then);
+KGO_EXPORT(kgo_wg_wait_then);
+KGO_EXPORT(kgo_yield_then);
+
 KGO_EXPORT(kgo_ctx_after_func_at);
 KGO_EXPORT(kgo_ctx_after_put);
 KGO_EXPORT(kgo_ctx_after_stop);

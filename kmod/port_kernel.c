@@ -33,7 +33,7 @@
 #include "kernel.h"
 #include "runtime.h"
 
-#define KGO_KERNEL_GS		1048576U
+#define KGO_KERNEL_GS		2097152U
 
 struct kgo_runtime *kgo_kernel_runtime;
 void **kgo_kernel_g;

@@ -209,6 +209,8 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
+void __noreturn kgo_g_end(void);
+void kgo_g_end_bare(struct kgo_g *g);
 
 /* gx.c: what only some goroutines have */
 struct kgo_gx *kgo_gx(struct kgo_g *g);
@@ -232,13 +234,20 @@ void kgo_m_main_first(struct kgo_m *m, struct kgo_g *g);
 void kgo_m_rest(struct kgo_m *m);
 void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
-void __noreturn kgo_g_end(void);
 void kgo_leave(struct kgo_m *m, u8 post);
 struct kgo_g *kgo_next_bound(struct kgo_m *m);
 void kgo_wakep(struct kgo_m *m);
 bool kgo_ensure_spare(struct kgo_m *m);
 void kgo_watch_timers(struct kgo_m *m, struct kgo_p *p);
 void kgo_start(struct kgo_m *m, struct kgo_g *g);
+
+/* cont.c: goroutines without a stack */
+#define KGO_STACKLESS	(~(size_t)0)	/* for kgo_g_new(), as a stack size */
+
+void kgo_cont_run(struct kgo_m *m, struct kgo_g *g);
+void kgo_cont_end(struct kgo_m *m, struct kgo_g *g);
+void kgo_cont_destroy(void);
+int kgo_cont_refuse(u16 reason);
 
 /* defer.c: what a goroutine has to see to on its way out */
 enum kgo_frame_kind {
@@ -282,6 +291,8 @@ static inline void kgo_wait_on(struct kgo_m *m, const void *object)
 
 /* park.c */
 void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
+void kgo_park_bare(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
+bool kgo_others_wait(struct kgo_m *m);
 void kgo_g_ready(struct kgo_g *g);
 void kgo_g_ready_behind(struct kgo_g *g);
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
@@ -301,6 +312,13 @@ struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);
 bool kgo_chan_drain(struct kgo_chan *c);
 
 /* timer.c; struct kgo_alarm is in <kgo/time.h> */
+struct kgo_sleeper {
+	struct kgo_alarm alarm;
+	struct kgo_g	*g;
+};
+
+int kgo_sleep_start(struct kgo_m *m, struct kgo_sleeper *s, long long ns,
+		    kgo_lock_t **lock);
 int kgo_alarm_start(struct kgo_alarm *a, long long ns);
 bool kgo_alarm_stop(struct kgo_alarm *a);
 struct kgo_p *kgo_alarm_lock(struct kgo_alarm *a);
@@ -316,6 +334,9 @@ const void *kgo_addrq_table(size_t *size);
 
 /* chan.c: it may be used in any bubble, wherever it was made */
 void kgo_chan_everywhere(struct kgo_chan *c);
+
+/* sync.c */
+void kgo_mutex_lock_own(struct kgo_mutex *mu);
 
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);

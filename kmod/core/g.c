@@ -29,7 +29,9 @@
  * step out of WAITING is a compare-and-swap.
  *
  * Dead goroutines keep a stack of the default size: a spawn that finds one
- * allocates nothing.
+ * allocates nothing.  Those that never had a stack are kept apart, so that
+ * neither kind costs the other memory; only when the table is full one becomes
+ * the other.
  */
 #include "core.h"
 
@@ -110,27 +112,52 @@ static int g_fresh(struct kgo_p *p, struct kgo_g **gp)
 	return 0;
 }
 
-/* A batch goes to @p; or, without one, one goroutine is taken from it. */
-static struct kgo_g *g_from_global(struct kgo_p *p)
+static struct kgo_gq *gfree_of(struct kgo_p *p, bool bare)
 {
+	return bare ? &p->gbare : &p->gfree;
+}
+
+static struct kgo_batches *gfree_global(bool bare)
+{
+	return bare ? &kgo_rt.gbare : &kgo_rt.gfree;
+}
+
+/* A batch goes to @p; or, without one, one goroutine is taken from it. */
+static struct kgo_g *g_from_global(struct kgo_p *p, bool bare)
+{
+	struct kgo_batches *all = gfree_global(bare);
 	struct kgo_gq q;
 
-	if (!port_load(&kgo_rt.gfree.n))
+	if (!port_load(&all->n))
 		return NULL;
 	port_lock(&kgo_rt.gfree_lock);
-	q = kgo_batches_get(&kgo_rt.gfree, !p);
+	q = kgo_batches_get(all, !p);
 	port_unlock(&kgo_rt.gfree_lock);
 	if (!p)
 		return kgo_gq_pop(&q);
-	p->gfree = q;
-	return kgo_gq_pop(&p->gfree);
+	*gfree_of(p, bare) = q;
+	return kgo_gq_pop(gfree_of(p, bare));
 }
 
-static void g_to_global(struct kgo_gq *q)
+static void g_to_global(struct kgo_gq *q, bool bare)
 {
 	port_lock(&kgo_rt.gfree_lock);
-	kgo_batches_put(&kgo_rt.gfree, q);
+	kgo_batches_put(gfree_global(bare), q);
 	port_unlock(&kgo_rt.gfree_lock);
+}
+
+/* The table is full: one of the other kind, if there is one here. */
+static struct kgo_g *g_of_other_kind(struct kgo_p *p, bool bare)
+{
+	struct kgo_g *g = NULL;
+
+	if (p && gfree_of(p, !bare)->head)
+		g = kgo_gq_pop(gfree_of(p, !bare));
+	if (!g)
+		g = g_from_global(p, !bare);
+	if (g && bare)
+		port_stack_free(g);
+	return g;
 }
 
 static u64 g_number(struct kgo_p *p)
@@ -150,7 +177,7 @@ static u64 g_number(struct kgo_p *p)
  * @gp: where it goes
  * @fn: what it will run
  * @arg: passed to @fn
- * @stack_size: 0 for the default
+ * @stack_size: 0 for the default, %KGO_STACKLESS for none
  * @site: its go statement, or NULL
  *
  * CONTEXT: may sleep, no lock held.
@@ -160,39 +187,50 @@ static u64 g_number(struct kgo_p *p)
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site)
 {
+	const bool bare = stack_size == KGO_STACKLESS;
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
+	struct kgo_gq *gfree = p ? gfree_of(p, bare) : NULL;
 	struct kgo_g *g = NULL, *next;
 	int ret;
 
-	if (p && p->gfree.head) {
-		g = kgo_gq_pop(&p->gfree);
+	if (p && gfree->head) {
+		g = kgo_gq_pop(gfree);
 		/* The next spawn's; its descriptor was fetched by the last one. */
-		if (p->gfree.head) {
-			next = port_g(p->gfree.head);
-			kgo_warm_stack(next);
+		if (gfree->head) {
+			next = port_g(gfree->head);
+			if (!bare)
+				kgo_warm_stack(next);
 			kgo_warm_g(port_g(next->next));
 		}
 	}
 	if (!g)
-		g = g_from_global(p);
+		g = g_from_global(p, bare);
 	if (!g) {
 		ret = g_fresh(p, &g);
-		if (ret)
+		if (ret == -EAGAIN)
+			g = g_of_other_kind(p, bare);
+		if (!g)
 			return ret;
+	}
+	if (bare) {
+		g->d.flags = KGO_GF_STACKLESS;
+		g->cont = NULL;
+		goto made;
 	}
 	if (stack_size && g->d.stack_lo)
 		port_stack_free(g);
 	if (!g->d.stack_lo) {
 		ret = port_stack_alloc(g, stack_size);
 		if (ret) {
+			g->d.flags = 0;
 			kgo_g_free(m, g);
 			return ret;
 		}
 	}
-
+	g->d.flags = stack_size ? GF_ODD_STACK : 0;
+made:
 	g->arg = arg;
 	g->bound = NULL;
-	g->d.flags = stack_size ? GF_ODD_STACK : 0;
 	g->d.goid = g_number(p);
 	g->d.parent = m && m->curg ? m->curg->d.goid : 0;
 	g->d.fn = (u64)(unsigned long)fn;
@@ -217,8 +255,10 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
  */
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 {
+	const bool bare = kgo_is_stackless(g);
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 	struct kgo_gq half = { 0 };
+	struct kgo_gq *gfree;
 
 	if (g->d.flags & GF_ODD_STACK) {
 		port_stack_free(g);
@@ -226,15 +266,16 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 	}
 	if (!p) {
 		kgo_gq_push(&half, g);
-		g_to_global(&half);
+		g_to_global(&half, bare);
 		return;
 	}
-	kgo_gq_push_front(&p->gfree, g);
-	if (p->gfree.n < GFREE_MAX)
+	gfree = gfree_of(p, bare);
+	kgo_gq_push_front(gfree, g);
+	if (gfree->n < GFREE_MAX)
 		return;
 	while (half.n < GFREE_MAX / 2)
-		kgo_gq_push(&half, kgo_gq_pop(&p->gfree));
-	g_to_global(&half);
+		kgo_gq_push(&half, kgo_gq_pop(gfree));
+	g_to_global(&half, bare);
 }
 
 /**
@@ -253,4 +294,46 @@ void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g)
 	else
 		port_add(&kgo_rt.ext_exited, 1);
 	kgo_g_free(m, g);
+}
+
+/* What a goroutine does last of all on its stack.  Returns with in_sched set. */
+static struct kgo_m *last_steps(struct kgo_g *g)
+{
+	struct kgo_m *m;
+
+	if (unlikely(g->x))
+		kgo_gx_end(g);
+	m = port_self();
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	/* For the free list; it can also end without a P. */
+	if (unlikely(!kgo_m_has_p(m)))
+		port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0);
+	return m;
+}
+
+/**
+ * kgo_g_end() - End the calling goroutine
+ *
+ * CONTEXT: a goroutine whose deferred calls have been run.  Does not return.
+ */
+void kgo_g_end(void)
+{
+	kgo_leave(last_steps(port_self()->curg), KGO_POST_EXIT);
+	for (;;)
+		port_throw("a goroutine ran on after its end");
+}
+
+/**
+ * kgo_g_end_bare() - kgo_g_end() of a stackless one, which returns instead
+ * @g: the calling goroutine; its last body has returned
+ *
+ * CONTEXT: as kgo_g_end().  Returns with in_sched set, to port_run().
+ */
+void kgo_g_end_bare(struct kgo_g *g)
+{
+	struct kgo_m *m = last_steps(g);
+
+	m->prev = g;
+	m->post = KGO_POST_EXIT;
 }

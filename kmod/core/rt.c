@@ -76,6 +76,7 @@ void kgo_rt_destroy(void)
 	u32 i;
 
 	kgo_ctx_exit();
+	kgo_cont_destroy();
 	for (i = 1; i < port_load(&kgo_rt.r->nr_gs); i++) {
 		port_free(port_g(i)->x);
 		port_g(i)->x = NULL;
@@ -111,6 +112,7 @@ void kgo_m_init(struct kgo_m *m, u32 index)
 	m->curg = NULL;
 	m->prev = NULL;
 	m->wait_on = NULL;
+	m->then = NULL;
 	m->next = NULL;
 	m->d.curg = KGO_NO_G;
 	m->rand = port_seed() | 1;

@@ -471,6 +471,8 @@ static void settle(struct kgo_m *m)
 			port_store_release(&p->d.exited, p->d.exited + 1);
 		else
 			port_add(&kgo_rt.ext_exited, 1);
+		if (kgo_is_stackless(g))
+			kgo_cont_end(m, g);
 		kgo_g_free(m, g);
 		/* Pairs with the barrier on all CPUs in quiesce.c. */
 		port_barrier();
@@ -525,7 +527,7 @@ static struct kgo_g *switch_to(struct kgo_m *m)
 
 	if (!g)
 		return NULL;
-	if (g->bound) {
+	if (g->bound || kgo_is_stackless(g)) {
 		m->next = g;
 		return NULL;
 	}
@@ -546,7 +548,7 @@ static struct kgo_g *switch_to(struct kgo_m *m)
 void kgo_leave(struct kgo_m *m, u8 post)
 {
 	struct kgo_g *g = m->curg;
-	struct kgo_g *next = g->bound ? NULL : switch_to(m);
+	struct kgo_g *next = g->bound || kgo_is_stackless(g) ? NULL : switch_to(m);
 
 	m->prev = g;
 	m->post = post;
@@ -706,36 +708,19 @@ void kgo_start(struct kgo_m *m, struct kgo_g *g)
 }
 
 /**
- * kgo_g_end() - End the calling goroutine
- *
- * CONTEXT: a goroutine whose deferred calls have been run.  Does not return.
- */
-void kgo_g_end(void)
-{
-	struct kgo_m *m = port_self();
-
-	if (unlikely(m->curg->x)) {
-		kgo_gx_end(m->curg);
-		m = port_self();
-	}
-	port_store(&m->d.in_sched, 1);
-	port_barrier();
-	/* For the free list; it can also end without a P. */
-	if (unlikely(!kgo_m_has_p(m)))
-		port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0);
-	kgo_leave(m, KGO_POST_EXIT);
-	for (;;)
-		port_throw("a goroutine ran on after its end");
-}
-
-/**
  * kgo_g_entry() - Body of every goroutine
  * @g: the goroutine, on its own stack if it has one
+ *
+ * Returns for a stackless one only, with in_sched set: it waits or has ended.
  */
 void kgo_g_entry(struct kgo_g *g)
 {
 	void *arg = g->arg;
 
+	if (kgo_is_stackless(g)) {
+		kgo_cont_run(port_self(), g);
+		return;
+	}
 	settle(port_self());
 	kgo_leave_sched();
 	g->frames = NULL;

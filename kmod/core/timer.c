@@ -509,21 +509,39 @@ u64 kgo_timers_first(void)
 	return first;
 }
 
-struct sleeper {
-	struct kgo_alarm alarm;
-	struct kgo_g *g;
-};
-
 static struct kgo_g *sleep_fire(struct kgo_alarm *a)
 {
-	return container_of(a, struct sleeper, alarm)->g;
+	return container_of(a, struct kgo_sleeper, alarm)->g;
+}
+
+/**
+ * kgo_sleep_start() - Have a goroutine made ready after some time
+ * @m: from kgo_enter_sched(); its goroutine is to park
+ * @s: goes when it has been made ready
+ * @ns: nanoseconds, positive
+ * @lock: out: held, to be dropped once the goroutine waits
+ *
+ * CONTEXT: a goroutine with in_sched set; may sleep; no lock held.
+ * Return: 0 or -ENOMEM, with no lock held.
+ */
+int kgo_sleep_start(struct kgo_m *m, struct kgo_sleeper *s, long long ns,
+		    kgo_lock_t **lock)
+{
+	struct kgo_p *p = kgo_timers_p(m);
+
+	s->g = m->curg;
+	s->alarm.fire = sleep_fire;
+	s->alarm.period = 0;
+	/* The heap stays locked until it is off its stack: no early fire. */
+	*lock = &p->timers.lock;
+	return start_locked(p, &s->alarm, deadline(p, ns));
 }
 
 int kgo_sleep(long long ns)
 {
-	struct sleeper s = { .alarm.fire = sleep_fire };
+	struct kgo_sleeper s;
+	kgo_lock_t *lock;
 	struct kgo_m *m;
-	struct kgo_p *p;
 	int ret;
 
 	if (ns <= 0)
@@ -531,12 +549,13 @@ int kgo_sleep(long long ns)
 	m = kgo_enter_sched();
 	if (unlikely(!m))
 		return -EPERM;
-	p = kgo_timers_p(m);
-	s.g = m->curg;
-	/* The heap stays locked until it is off its stack: no early fire. */
-	ret = start_locked(p, &s.alarm, deadline(p, ns));
+	if (unlikely(kgo_is_stackless(m->curg))) {
+		kgo_leave_sched();
+		return kgo_cont_refuse(KGO_WAIT_SLEEP);
+	}
+	ret = kgo_sleep_start(m, &s, ns, &lock);
 	if (!ret)
-		kgo_g_park(m, KGO_WAIT_SLEEP, &p->timers.lock);
+		kgo_g_park(m, KGO_WAIT_SLEEP, lock);
 	kgo_leave_sched();
 	return ret;
 }

@@ -35,7 +35,7 @@ static bool can_spin(u32 spins)
 	struct kgo_p *p = kgo_m_p(port_self());
 
 	return spins < SPINS && kgo_rt.nr_ps > 1 && p &&
-	       port_load(&kgo_rt.r->nr_avail) + 1 < kgo_rt.nr_ps &&
+	       port_load(&kgo_rt.r->nr_avail) + 1 < port_load(&kgo_rt.nr_on) &&
 	       kgo_runq_empty(p);
 }
 

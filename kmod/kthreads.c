@@ -4,10 +4,28 @@
  *
  * It grows when the last spare thread gets work, up to kthreads_max, and
  * shrinks when threads have been idle for seconds.  A goroutine runs on the
- * thread that picked it up, as a call, and is bound to it from then on.  The
- * last thread does not start a goroutine, as it would not come back if that
- * parks: it dispatches those that have threads, and watches their timers.  New
- * ones are held until another thread is free, or was made.
+ * thread that picked it up, as a call, and is bound to it from then on.
+ *
+ * Forward progress.  When no thread can be made, goroutines that do not wait
+ * for each other all come to their end, like works of a queue that has a
+ * rescuer; those that do wait for others need a thread each.  Three rules see
+ * to that:
+ *
+ *   - KGO_FIRST_THREADS are made before the module can be used, and there are
+ *     never less: one to run a goroutine, one to dispatch, and one that the
+ *     goroutine which runs finalizers may have for ever.
+ *   - The last free thread starts no goroutine, as it would not come back if
+ *     that parks: it dispatches those that have threads, and watches their
+ *     timers.  What it comes upon is held until another thread is free, or was
+ *     made.  A thread whose goroutine ends takes a held one every second time,
+ *     so that neither those nor the queues starve while all threads are busy.
+ *   - A thread that has to end, because a goroutine that had locked it did, goes
+ *     on until two others are free.
+ *
+ * Whatever runs without being bound to its thread (a body that parks by its
+ * return) needs none of this: the dispatcher may run it, since it comes back
+ * from it without waiting for anybody.  One that sleeps all the same delays
+ * those that only the dispatcher could see to, for as long as it sleeps.
  *
  * Goroutines without a stack run on any thread, also the last one, since they
  * come back.  One that sleeps there holds the others up, which is why it may
@@ -22,6 +40,7 @@
  * Threads are made by a work item, not by the M that finds none left: that one
  * has a goroutine to run.  It also tries again when there is no memory.
  */
+#include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
@@ -36,12 +55,13 @@
 #include "kernel.h"
 #include "runtime.h"
 
+#define KGO_FIRST_THREADS	3U
 #define KGO_BOUND_KTHREADS	32768U
 #define KGO_RETRY_JIFFIES	max(HZ / 100, 1)
 
 static unsigned int kgo_kthreads_max __ro_after_init = 1024;
 module_param_named(kthreads_max, kgo_kthreads_max, uint, 0444);
-MODULE_PARM_DESC(kthreads_max, "Most kernel threads that run goroutines (1024, 2 to 32768); one of them starts none");
+MODULE_PARM_DESC(kthreads_max, "Most kernel threads that run goroutines (1024, 3 to 32768)");
 
 /*
  * One thread of the pool.
@@ -49,26 +69,36 @@ MODULE_PARM_DESC(kthreads_max, "Most kernel threads that run goroutines (1024, 2
 struct kgo_kthread {
 	struct task_struct	*task;		/* a reference; constant */
 	struct list_head	link;		/* kgo_pool.lock */
+	struct completion	up;		/* it is attached, or could not be */
+	int			ret;		/* of that; constant from then on */
 	struct kgo_thread	*th;		/* the thread itself */
 	struct kgo_jmp		end;		/* the thread itself: of a goroutine */
 	bool			pinned;		/* the thread itself: see above */
 	bool			taken;		/* the thread itself: not in nr_free */
+	bool			spent;		/* the thread itself: to end soon */
+	bool			turn;		/* the thread itself: for a held one */
 	bool			ended;		/* its last write to this */
 };
+
+bool kgo_kthreads_fail;
 
 static struct {
 	struct mutex		lock;		/* who makes and ends threads */
 	struct list_head	threads;	/* lock */
 	unsigned int		nr_made;	/* lock: for their names */
 	atomic_t		nr;		/* threads, and those that are wanted */
+	atomic_t		nr_up;		/* of nr: attached */
 	atomic_t		wanted;		/* to be made by the work */
-
-	atomic_t		nr_free;	/* of nr: without a goroutine */
-	kgo_lock_t		held_lock;
-	struct kgo_gq		held;		/* held_lock; n is read without */
 
 	bool			stopping;
 	struct delayed_work	work;
+
+	atomic_t		nr_free;	/* of nr_up: without a goroutine */
+
+	/* Looked at at the end of each goroutine, and hardly ever written. */
+	struct kgo_gq		held ____cacheline_aligned;
+						/* held_lock; n is read without */
+	kgo_lock_t		held_lock;
 } kgo_pool;
 
 static struct kgo_kthread *kgo_kthread_of(struct kgo_m *m)
@@ -101,6 +131,21 @@ static void kgo_held_release(void)
 	}
 	port_unlock(&kgo_pool.held_lock);
 	kgo_globq_put_all(&q);
+}
+
+/*
+ * A goroutine has ended here: one that is held may have its place, next.  The
+ * thread owns a P, or its scheduler has others to ask first.
+ */
+static void kgo_held_next(struct kgo_kthread *kt, struct kgo_m *m)
+{
+	kt->turn = !kt->turn;
+	/* One that had locked the thread takes it along. */
+	if (!kt->turn || m->next || m->locks || !kgo_m_has_p(m))
+		return;
+	port_lock(&kgo_pool.held_lock);
+	m->next = kgo_gq_pop(&kgo_pool.held);
+	port_unlock(&kgo_pool.held_lock);
 }
 
 /* One thread more is free. */
@@ -182,17 +227,43 @@ void port_run(struct kgo_m *m, struct kgo_g *g)
 		kt->pinned = false;
 		module_put(THIS_MODULE);
 	}
+	if (unlikely(READ_ONCE(kgo_pool.held.n)))
+		kgo_held_next(kt, m);
 }
 
-/* At a goroutine's end, from however deep. */
-void port_back(struct kgo_m *m, struct kgo_g *g)
+/**
+ * kgo_kthread_end() - Where a thread goes at the end of its goroutine
+ * @m: its M
+ */
+struct kgo_jmp *kgo_kthread_end(struct kgo_m *m)
 {
-	port_jump(&kgo_kthread_of(m)->end);
+	return &kgo_kthread_of(m)->end;
 }
 
 /*
  * Threads
  */
+
+/* Can the others do without one more of them?  Not for long, perhaps. */
+static bool kgo_is_surplus(void)
+{
+	return atomic_read(&kgo_pool.nr_up) > KGO_FIRST_THREADS;
+}
+
+/* May the calling thread end?  It must then. */
+static bool kgo_leave_pool(struct kgo_kthread *kt)
+{
+	int n = atomic_read(&kgo_pool.nr_up);
+
+	do {
+		if (n <= KGO_FIRST_THREADS && !kthread_should_stop())
+			return false;
+	} while (!atomic_try_cmpxchg(&kgo_pool.nr_up, &n, n - 1));
+	/* Taken still if it ends with a goroutine that had locked it. */
+	if (!kt->taken)
+		atomic_dec(&kgo_pool.nr_free);
+	return true;
+}
 
 int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 {
@@ -216,19 +287,8 @@ int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 		to = kgo_kthread_of(kgo_m_at(target))->th;
 	ret = kgo_enter(kgo_kernel_runtime, kt ? kt->th : NULL, op, flags,
 			target, to, deadline, &result);
-	if (ret == -ESRCH && op == KGO_ENTER_WAKE &&
-	    unlikely(!atomic_read(&kgo_pool.nr))) {
-		/*
-		 * The very first goroutine: nobody is there to start threads.
-		 * One will run it, one remains to dispatch.
-		 */
-		if (port_cas(&kgo_rt.nr_starting, 0, 1)) {
-			if (port_m_start())
-				port_store(&kgo_rt.nr_starting, 0);
-			port_m_start();
-		}
-	}
-	if (ret == -EINTR && op == KGO_ENTER_PARK_SPARE)
+	if (unlikely(ret < 0) && op == KGO_ENTER_PARK_SPARE &&
+	    (ret == -EINTR || (ret == -ETIME && kt->spent && kgo_is_surplus())))
 		return -ESHUTDOWN;
 	return ret ? ret : (int)result;
 }
@@ -243,6 +303,9 @@ int port_m_start(void)
 {
 	if (READ_ONCE(kgo_pool.stopping))
 		return -EAGAIN;
+	/* One that is still to be made will do. */
+	if (atomic_read(&kgo_pool.wanted))
+		return 0;
 	if (atomic_inc_return(&kgo_pool.nr) > kgo_kthreads_max) {
 		atomic_dec(&kgo_pool.nr);
 		return -EUSERS;
@@ -251,28 +314,36 @@ int port_m_start(void)
 	return 0;
 }
 
+/* Run goroutines for as long as the pool needs the calling thread. */
+static void kgo_pool_run(struct kgo_kthread *kt)
+{
+	u32 index = kt->th->am.index;
+	struct kgo_m *m = kgo_m_at(index);
+
+	atomic_inc(&kgo_pool.nr_up);
+	kgo_free_more();
+	do {
+		kgo_m_init(m, index);
+		m->port = kt;
+		kgo_thread_is_m(kt->th, m);
+		kgo_m_main(m);
+		kt->spent |= m->retires;
+	} while (!kgo_leave_pool(kt));
+	kgo_thread_is_m(kt->th, NULL);
+}
+
 static int kgo_pool_thread(void *arg)
 {
 	struct kgo_kthread *kt = arg;
-	int ret;
 
-	ret = kgo_thread_attach(kgo_kernel_runtime, &kt->th);
-	if (ret) {
+	kt->ret = kgo_thread_attach(kgo_kernel_runtime, &kt->th);
+	complete(&kt->up);
+	if (kt->ret) {
 		/* Still counted in kgo_pool.nr and kgo_rt.nr_starting. */
 		kgo_pool_want(KGO_RETRY_JIFFIES);
 	} else {
-		struct kgo_m *m = kgo_m_at(kt->th->am.index);
-
-		kgo_m_init(m, kt->th->am.index);
-		m->port = kt;
-		kgo_thread_is_m(kt->th, m);
-		kgo_free_more();
-		kgo_m_main(m);
-		kgo_thread_is_m(kt->th, NULL);
+		kgo_pool_run(kt);
 		kgo_thread_detach(kt->th);
-		/* Taken still if it ends with a goroutine that had locked it. */
-		if (!kt->taken)
-			atomic_dec(&kgo_pool.nr_free);
 		if (kt->pinned)
 			module_put(THIS_MODULE);
 		atomic_dec(&kgo_pool.nr);
@@ -283,25 +354,29 @@ static int kgo_pool_thread(void *arg)
 	return 0;
 }
 
-static int kgo_pool_make(void)
+/* Make a thread, counted in kgo_pool.nr. */
+static struct kgo_kthread *kgo_pool_make(void)
 {
 	struct kgo_kthread *kt;
 	struct task_struct *task;
 
 	lockdep_assert_held(&kgo_pool.lock);
+	if (unlikely(READ_ONCE(kgo_kthreads_fail)))
+		return ERR_PTR(-EAGAIN);
 	kt = kzalloc(sizeof(*kt), GFP_KERNEL);
 	if (!kt)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
+	init_completion(&kt->up);
 	task = kthread_create(kgo_pool_thread, kt, "kgo/%u", kgo_pool.nr_made);
 	if (IS_ERR(task)) {
 		kfree(kt);
-		return PTR_ERR(task);
+		return ERR_CAST(task);
 	}
 	kt->task = get_task_struct(task);
 	kgo_pool.nr_made++;
 	list_add(&kt->link, &kgo_pool.threads);
 	wake_up_process(task);
-	return 0;
+	return kt;
 }
 
 /* Wait for the end of a thread, and forget it. */
@@ -324,12 +399,14 @@ static void kgo_pool_work(struct work_struct *work)
 			kgo_pool_stop(kt);
 
 	while (atomic_read(&kgo_pool.wanted) && !READ_ONCE(kgo_pool.stopping)) {
-		if (kgo_pool_make()) {
+		/* Before it is there: it may want the next one at once. */
+		atomic_dec(&kgo_pool.wanted);
+		if (IS_ERR(kgo_pool_make())) {
+			atomic_inc(&kgo_pool.wanted);
 			queue_delayed_work(kgo_wq, &kgo_pool.work,
 					   KGO_RETRY_JIFFIES);
 			break;
 		}
-		atomic_dec(&kgo_pool.wanted);
 	}
 	mutex_unlock(&kgo_pool.lock);
 }
@@ -341,12 +418,40 @@ static void kgo_pool_work(struct work_struct *work)
  */
 unsigned int kgo_kthreads_init(void)
 {
-	kgo_kthreads_max = clamp(kgo_kthreads_max, 2U, KGO_BOUND_KTHREADS);
+	kgo_kthreads_max = clamp(kgo_kthreads_max, KGO_FIRST_THREADS,
+				 KGO_BOUND_KTHREADS);
 	mutex_init(&kgo_pool.lock);
 	INIT_LIST_HEAD(&kgo_pool.threads);
 	INIT_DELAYED_WORK(&kgo_pool.work, kgo_pool_work);
 	port_lock_init(&kgo_pool.held_lock);
 	return kgo_kthreads_max;
+}
+
+/**
+ * kgo_kthreads_start() - Make the threads that there have to be
+ *
+ * CONTEXT: the init of the module, the runtime is ready.
+ * Return: 0 or -errno; kgo_kthreads_exit() is to be called in both cases.
+ */
+int kgo_kthreads_start(void)
+{
+	struct kgo_kthread *kt;
+	int ret = 0;
+	u32 i;
+
+	/* The lock keeps one that fails from being forgotten before it is asked. */
+	mutex_lock(&kgo_pool.lock);
+	for (i = 0; i < KGO_FIRST_THREADS && !ret; i++) {
+		atomic_inc(&kgo_pool.nr);
+		kt = kgo_pool_make();
+		ret = PTR_ERR_OR_ZERO(kt);
+		if (ret)
+			break;
+		wait_for_completion(&kt->up);
+		ret = kt->ret;
+	}
+	mutex_unlock(&kgo_pool.lock);
+	return ret;
 }
 
 /**

@@ -108,6 +108,12 @@ void notrace port_jump(struct kgo_jmp *jmp)
 		kgo_jmp_go(jmp);
 }
 
+/* At a goroutine's end, from however deep. */
+void port_back(struct kgo_m *m, struct kgo_g *g)
+{
+	port_jump(kgo_kthread_end(m));
+}
+
 void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 {
 	port_throw("switch of stacks in the kernel");
@@ -202,16 +208,15 @@ void port_throw(const char *msg)
  */
 
 /**
- * kgo_kernel_init() - Set the kernel's own runtime up, without threads
+ * kgo_kernel_init() - Set the kernel's own runtime up
  *
- * The first goroutine brings the first thread.
  * CONTEXT: the init of the module.  Return: 0 or -errno.
  */
 int kgo_kernel_init(void)
 {
 	const u32 per_page = PAGE_SIZE / KGO_G_STRIDE;
 	struct kgo_runtime_args args = {
-		.nr_ps = min(num_online_cpus(), kgo_max_ps),
+		.nr_ps = min(num_possible_cpus(), kgo_max_ps),
 		.nr_ms = kgo_kthreads_init(),
 		.nr_gs = KGO_KERNEL_GS,
 		.features = KGO_FEATURES & ~KGO_FEAT_DEADLOCK,
@@ -233,9 +238,20 @@ int kgo_kernel_init(void)
 			  rt->region[KGO_REGION_M].linear);
 	if (ret)
 		goto put;
+	ret = kgo_procs_init();
+	if (ret)
+		goto destroy;
+	ret = kgo_kthreads_start();
+	if (ret)
+		goto stop;
 	kgo_debugfs_add(rt);
 	return 0;
 
+stop:
+	kgo_kthreads_exit();
+	kgo_procs_exit();
+destroy:
+	kgo_rt_destroy();
 put:
 	kgo_runtime_put(rt);
 free:
@@ -266,6 +282,7 @@ void kgo_kernel_exit(void)
 	kgo_finalizer_stop();
 	kgo_kernel_drain();
 	kgo_kthreads_exit();
+	kgo_procs_exit();
 
 	kgo_rt_destroy();
 	kgo_runtime_put(kgo_kernel_runtime);

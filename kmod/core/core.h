@@ -208,6 +208,7 @@ void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to);
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
+void kgo_g_free_all(struct kgo_p *p);
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
 void __noreturn kgo_g_end(void);
 void kgo_g_end_bare(struct kgo_g *g);
@@ -327,6 +328,10 @@ bool kgo_alarm_take(struct kgo_p *p, struct kgo_alarm *a);
 void kgo_alarm_put(struct kgo_p *p, struct kgo_alarm *a, long long ns);
 u32 kgo_timers_run(struct kgo_p *p, u64 now);
 u64 kgo_timers_first(void);
+int kgo_timers_move(struct kgo_p *from, struct kgo_p *to);
+
+/* procs.c */
+int kgo_p_clear(struct kgo_p *p);
 
 /* addrq.c */
 void kgo_addrq_init(void);

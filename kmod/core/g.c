@@ -279,6 +279,23 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 }
 
 /**
+ * kgo_g_free_all() - The dead goroutines that a P keeps are for all
+ * @p: a P that the caller owns
+ *
+ * CONTEXT: no lock held.
+ */
+void kgo_g_free_all(struct kgo_p *p)
+{
+	struct kgo_gq q = { 0 };
+
+	while (p->gfree.head) {
+		kgo_gq_push(&q, kgo_gq_pop(&p->gfree));
+		if (q.n == GFREE_MAX / 2 || !p->gfree.head)
+			g_to_global(&q);
+	}
+}
+
+/**
  * kgo_g_cancel() - Undo kgo_g_new(): it will not be started after all
  * @m: the calling M with in_sched set and a P, or NULL
  * @g: from kgo_g_new(), in no queue

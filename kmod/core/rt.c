@@ -37,6 +37,7 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base)
 	kgo_rt.p_base = p_base;
 	kgo_rt.m_base = m_base;
 	kgo_rt.nr_ps = r->nr_ps;
+	kgo_rt.nr_on = r->nr_ps;
 	kgo_rt.nr_ms = r->nr_ms;
 	kgo_rt.nr_gs_max = r->nr_gs_max;
 	port_lock_init(&kgo_rt.gq_lock);

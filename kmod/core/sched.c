@@ -119,6 +119,9 @@ static u64 keep_timers(struct kgo_m *m)
 
 	if (!first || (old && old <= first))
 		return 0;
+	/* Nothing is to run: nothing is late. */
+	if (unlikely(!port_load(&kgo_rt.nr_on)))
+		return 0;
 	if (!port_cas(&r->keeper_when, old, first))
 		return 0;
 	m->keeper = true;
@@ -254,7 +257,7 @@ static struct kgo_g *steal(struct kgo_m *m, struct kgo_p *p)
 	if (!m->spinning) {
 		/* Half as many thieves as busy Ps are enough. */
 		if (2 * port_load(&r->nr_spinning) + port_load(&r->nr_avail) >=
-		    kgo_rt.nr_ps)
+		    port_load(&kgo_rt.nr_on))
 			return NULL;
 		m->spinning = true;
 		port_add(&r->nr_spinning, 1);
@@ -335,9 +338,15 @@ static struct kgo_g *find_runnable(struct kgo_m *m)
 			goto found;
 		}
 
-		/* Time was up while nobody could heed it. */
-		if (unlikely(port_load(&m->d.p) & KGO_P_PREEMPT))
+		/* Time was up while nobody could heed it; or that of the P is. */
+		if (unlikely(port_load(&m->d.p) & KGO_P_PREEMPT)) {
+			if (p->index >= port_load(&kgo_rt.nr_on)) {
+				if (!park_spare(m, NULL))
+					return NULL;
+				continue;
+			}
 			kgo_slice_ends(m, p);
+		}
 
 		/* Those who want a P and are no goroutines to dequeue. */
 		if (unlikely(port_load(&kgo_rt.r->nr_want)) &&

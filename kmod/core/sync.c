@@ -37,7 +37,7 @@ static bool can_spin(u32 spins)
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 
 	return spins < SPINS && kgo_rt.nr_ps > 1 && p &&
-	       port_load(&kgo_rt.r->nr_avail) + 1 < kgo_rt.nr_ps &&
+	       port_load(&kgo_rt.r->nr_avail) + 1 < port_load(&kgo_rt.nr_on) &&
 	       kgo_runq_empty(p);
 }
 

@@ -21,7 +21,8 @@
  * Rejected: a goroutine made along with the timer.  A million timers would
  * cost a million stacks.
  *
- * Lock order: heap, then whatever fire() takes (a channel).  So no timer is
+ * Lock order: heap (of two the one of the lower P), then whatever fire() takes
+ * (a channel).  So no timer is
  * started or stopped with a channel locked.
  */
 #include "bubble.h"
@@ -489,6 +490,40 @@ void kgo_timers_drop(struct kgo_p *p)
 	port_free(ts->heap);
 	ts->heap = NULL;
 	ts->cap = 0;
+}
+
+/**
+ * kgo_timers_move() - Timers go to another P
+ * @from: a P where none is started meanwhile
+ * @to: one with a lower index
+ *
+ * Some at a time, so that the locks are not held for long.
+ * CONTEXT: may sleep, no lock held.
+ * Return: 0, or -ENOMEM with some of them left.
+ */
+int kgo_timers_move(struct kgo_p *from, struct kgo_p *to)
+{
+	struct kgo_timers *ts = &from->timers;
+	struct kgo_due d;
+	u32 i;
+
+	while (port_load(&from->d.nr_timers)) {
+		if (heap_reserve(&to->timers))
+			return -ENOMEM;
+		port_lock_nested(&ts->lock);
+		for (i = 0; i < FIRE_MAX && ts->n &&
+		     to->timers.n < to->timers.cap; i++) {
+			/* The last of a heap can go without any other moving. */
+			d = ts->heap[--ts->n];
+			port_store(&d.alarm->p, to->index);
+			heap_up(&to->timers, to->timers.n++, d);
+		}
+		heap_publish(from);
+		heap_publish(to);
+		port_unlock(&ts->lock);
+		port_unlock(&to->timers.lock);
+	}
+	return 0;
 }
 
 /**

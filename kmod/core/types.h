@@ -216,6 +216,7 @@ struct kgo_rt {
 	char		*p_base;	/* C */
 	char		*m_base;	/* C */
 	u32		nr_ps;		/* C */
+	u32		nr_on;		/* A: those below are in use, see procs.c */
 	u32		nr_ms;		/* C: bound of Ms */
 	u32		nr_gs_max;	/* C */
 	u32		steal_step[32];	/* C: strides that visit every P */

@@ -286,12 +286,16 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
  */
 void kgo_g_free_all(struct kgo_p *p)
 {
-	struct kgo_gq q = { 0 };
+	struct kgo_gq q = { 0 }, *gfree;
+	int bare;
 
-	while (p->gfree.head) {
-		kgo_gq_push(&q, kgo_gq_pop(&p->gfree));
-		if (q.n == GFREE_MAX / 2 || !p->gfree.head)
-			g_to_global(&q);
+	for (bare = 0; bare < 2; bare++) {
+		gfree = gfree_of(p, bare);
+		while (gfree->head) {
+			kgo_gq_push(&q, kgo_gq_pop(gfree));
+			if (q.n == GFREE_MAX / 2 || !gfree->head)
+				g_to_global(&q, bare);
+		}
 	}
 }
 

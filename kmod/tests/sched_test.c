@@ -26,7 +26,7 @@ static void count_one(void *arg)
 
 static void bad_arguments_are_refused(struct kunit *test)
 {
-	struct kgo_attr attr = { .flags = 1 };
+	struct kgo_attr attr = { .flags = 0x80000000U };
 
 	KUNIT_EXPECT_EQ(test, kgo_go_at(NULL, NULL, NULL, NULL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, kgo_call_at(NULL, NULL, NULL), -EINVAL);

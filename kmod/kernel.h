@@ -29,6 +29,12 @@ int kgo_kthreads_start(void);
 void kgo_kthreads_exit(void);
 struct kgo_jmp *kgo_kthread_end(struct kgo_m *m, struct kgo_g *next);
 
+/* procs.c */
+int kgo_procs_init(void);
+void kgo_procs_exit(void);
+bool kgo_procs_freeze(void);
+void kgo_procs_thaw(void);
+
 /* port_kernel.c */
 int kgo_kernel_init(void);
 void kgo_kernel_exit(void);

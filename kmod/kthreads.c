@@ -27,6 +27,11 @@
  * from it without waiting for anybody.  One that sleeps all the same delays
  * those that only the dispatcher could see to, for as long as it sleeps.
  *
+ * Goroutines without a stack run on any thread, also the last one, since they
+ * come back.  One that sleeps there holds the others up, which is why it may
+ * sleep for what comes without them only: memory, a device, a lock that nobody
+ * parks with.  So its sleep ends, and they go on.
+ *
  * Invariant:
  *   - A goroutine of a module that has parked once holds a reference of this
  *     one until it ends: rmmod is refused while some sleep.  Those that run are
@@ -210,10 +215,32 @@ static void kgo_unpin(struct kgo_kthread *kt)
 	}
 }
 
+/*
+ * One without a stack needs no thread for itself: it is back soon, on any of
+ * them.  Once it has waited it holds the module as others do; its descriptor
+ * says so, in the word that is the port's.
+ */
+static void kgo_run_bare(struct kgo_kthread *kt, struct kgo_m *m, struct kgo_g *g)
+{
+	kt->run = g;
+	kgo_run_here(kt);
+	if (m->post == KGO_POST_EXIT && g->ext) {
+		g->ext = NULL;
+		module_put(THIS_MODULE);
+	} else if (m->post != KGO_POST_EXIT && !g->ext) {
+		g->ext = THIS_MODULE;
+		__module_get(THIS_MODULE);
+	}
+}
+
 void port_run(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_kthread *kt = kgo_kthread_of(m);
 
+	if (kgo_is_stackless(g)) {
+		kgo_run_bare(kt, m, g);
+		return;
+	}
 	if (unlikely(!kgo_take(kt))) {
 		kgo_hold(g);
 		return;

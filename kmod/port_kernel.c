@@ -33,7 +33,7 @@
 #include "kernel.h"
 #include "runtime.h"
 
-#define KGO_KERNEL_GS		1048576U
+#define KGO_KERNEL_GS		2097152U
 
 struct kgo_runtime *kgo_kernel_runtime;
 void **kgo_kernel_g;
@@ -204,7 +204,7 @@ int kgo_kernel_init(void)
 {
 	const u32 per_page = PAGE_SIZE / KGO_G_STRIDE;
 	struct kgo_runtime_args args = {
-		.nr_ps = min(num_online_cpus(), kgo_max_ps),
+		.nr_ps = min(num_possible_cpus(), kgo_max_ps),
 		.nr_ms = kgo_kthreads_init(),
 		.nr_gs = KGO_KERNEL_GS,
 		.features = KGO_FEATURES & ~KGO_FEAT_DEADLOCK,
@@ -226,6 +226,9 @@ int kgo_kernel_init(void)
 			  rt->region[KGO_REGION_M].linear);
 	if (ret)
 		goto put;
+	ret = kgo_procs_init();
+	if (ret)
+		goto destroy;
 	ret = kgo_kthreads_start();
 	if (ret)
 		goto stop;
@@ -234,6 +237,8 @@ int kgo_kernel_init(void)
 
 stop:
 	kgo_kthreads_exit();
+	kgo_procs_exit();
+destroy:
 	kgo_rt_destroy();
 put:
 	kgo_runtime_put(rt);
@@ -265,6 +270,7 @@ void kgo_kernel_exit(void)
 	kgo_finalizer_stop();
 	kgo_kernel_drain();
 	kgo_kthreads_exit();
+	kgo_procs_exit();
 
 	kgo_rt_destroy();
 	kgo_runtime_put(kgo_kernel_runtime);

@@ -129,7 +129,12 @@ struct kgo_thread *kgo_thread_at(struct kgo_runtime *rt, u32 index)
  */
 void kgo_thread_publish(struct kgo_thread *th)
 {
-	WRITE_ONCE(th->md->p, READ_ONCE(th->am.p));
+	u32 p = READ_ONCE(th->am.p);
+
+	/* One that is to be turned off is to be let go of soon (procs.c). */
+	if (unlikely(p >= READ_ONCE(th->rt->arb.nr_on)) && p != KGO_NONE)
+		p |= KGO_P_PREEMPT;
+	WRITE_ONCE(th->md->p, p);
 }
 
 /**

@@ -186,15 +186,18 @@ static inline void kgo_warm_g(const struct kgo_g *g)
 	__builtin_prefetch((const char *)g + 64, 1);
 }
 
-/* A dead goroutine of a P, or NULL. */
-static inline struct kgo_g *kgo_g_take(struct kgo_p *p)
+/*
+ * A dead goroutine of a P's list, or NULL.  With @stacks all there have one.
+ */
+static inline struct kgo_g *kgo_g_take(struct kgo_gq *gfree, bool stacks)
 {
-	struct kgo_g *g = kgo_gq_pop(&p->gfree), *next;
+	struct kgo_g *g = kgo_gq_pop(gfree), *next;
 
 	/* The next spawn's; its descriptor was fetched by the last one. */
-	if (PORT_STACKS && p->gfree.head) {
-		next = port_g(p->gfree.head);
-		kgo_warm_stack(next);
+	if (PORT_STACKS && gfree->head) {
+		next = port_g(gfree->head);
+		if (stacks)
+			kgo_warm_stack(next);
 		kgo_warm_g(port_g(next->next));
 	}
 	return g;
@@ -261,7 +264,10 @@ bool kgo_batches_remove(struct kgo_batches *b, struct kgo_g *g);
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
+void kgo_g_free_all(struct kgo_p *p);
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
+void __noreturn kgo_g_end(void);
+void kgo_g_end_bare(struct kgo_g *g);
 
 /* gx.c: what only some goroutines have */
 struct kgo_gx *kgo_gx(struct kgo_g *g);
@@ -285,8 +291,8 @@ void kgo_m_main_first(struct kgo_m *m, struct kgo_g *g);
 void kgo_m_rest(struct kgo_m *m);
 void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
-void __noreturn kgo_g_end(void);
 void kgo_leave(struct kgo_m *m, u8 post);
+void kgo_chain(struct kgo_m *m);
 struct kgo_g *kgo_next_bound(struct kgo_m *m);
 void kgo_wakep_slow(struct kgo_m *m);
 bool kgo_ensure_spare(struct kgo_m *m);
@@ -307,6 +313,14 @@ static inline void kgo_wakep(struct kgo_m *m)
 	if (port_load(&r->nr_avail) && !port_load(&r->nr_spinning))
 		kgo_wakep_slow(m);
 }
+
+/* cont.c: goroutines without a stack */
+#define KGO_STACKLESS	(~(size_t)0)	/* for kgo_g_new(), as a stack size */
+
+void kgo_cont_run(struct kgo_m *m, struct kgo_g *g);
+void kgo_cont_end(struct kgo_m *m, struct kgo_g *g);
+void kgo_cont_destroy(void);
+int kgo_cont_refuse(u16 reason);
 
 /* defer.c: what a goroutine has to see to on its way out */
 enum kgo_frame_kind {
@@ -350,6 +364,8 @@ static inline void kgo_wait_on(struct kgo_m *m, const void *object)
 
 /* park.c */
 void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
+void kgo_park_bare(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
+bool kgo_others_wait(struct kgo_m *m);
 void kgo_g_ready(struct kgo_g *g);
 void kgo_g_ready_behind(struct kgo_g *g);
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
@@ -369,6 +385,13 @@ struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);
 bool kgo_chan_drain(struct kgo_chan *c);
 
 /* timer.c; struct kgo_alarm is in <kgo/time.h> */
+struct kgo_sleeper {
+	struct kgo_alarm alarm;
+	struct kgo_g	*g;
+};
+
+int kgo_sleep_start(struct kgo_m *m, struct kgo_sleeper *s, long long ns,
+		    kgo_lock_t **lock);
 int kgo_alarm_start(struct kgo_alarm *a, long long ns);
 bool kgo_alarm_stop(struct kgo_alarm *a);
 struct kgo_p *kgo_alarm_lock(struct kgo_alarm *a);
@@ -377,6 +400,10 @@ bool kgo_alarm_take(struct kgo_p *p, struct kgo_alarm *a);
 void kgo_alarm_put(struct kgo_p *p, struct kgo_alarm *a, long long ns);
 u32 kgo_timers_run(struct kgo_p *p, u64 now);
 u64 kgo_timers_first(void);
+int kgo_timers_move(struct kgo_p *from, struct kgo_p *to);
+
+/* procs.c */
+int kgo_p_clear(struct kgo_p *p);
 
 /* addrq.c */
 void kgo_addrq_init(void);
@@ -384,6 +411,9 @@ const void *kgo_addrq_table(size_t *size);
 
 /* chan.c: it may be used in any bubble, wherever it was made */
 void kgo_chan_everywhere(struct kgo_chan *c);
+
+/* sync.c */
+void kgo_mutex_lock_own(struct kgo_mutex *mu);
 
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);

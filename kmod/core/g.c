@@ -32,6 +32,10 @@
  * allocates nothing.  A P has them in two stacks, one of them full or empty, so
  * that they come and go by whole batches, as in Bonwick's magazines: who ends
  * on another P than it was started on is not touched once more on its way.
+ *
+ * Those that never had a stack are kept apart, so that
+ * neither kind costs the other memory; only when the table is full one becomes
+ * the other.
  */
 #include "core.h"
 
@@ -86,55 +90,93 @@ static noinline int g_fresh(struct kgo_p *p, struct kgo_g **gp)
 	return 0;
 }
 
-static void g_to_global(struct kgo_gq *q)
+static struct kgo_gq *gfree_of(struct kgo_p *p, bool bare)
+{
+	return bare ? &p->gbare : &p->gfree;
+}
+
+static struct kgo_batches *gfree_global(bool bare)
+{
+	return bare ? &kgo_rt.gbare : &kgo_rt.gfree;
+}
+
+static struct kgo_gq *gfull_of(struct kgo_p *p, bool bare)
+{
+	return bare ? &p->gbare_full : &p->gfull;
+}
+
+static void g_to_global(struct kgo_gq *q, bool bare)
 {
 	port_lock(&kgo_rt.gfree_lock);
-	kgo_batches_put(&kgo_rt.gfree, q);
+	kgo_batches_put(gfree_global(bare), q);
 	port_unlock(&kgo_rt.gfree_lock);
 }
 
-static noinline void g_to_global_one(struct kgo_g *g)
+static noinline void g_to_global_one(struct kgo_g *g, bool bare)
 {
 	struct kgo_gq q = { 0 };
 
 	kgo_gq_push(&q, g);
-	g_to_global(&q);
+	g_to_global(&q, bare);
 }
 
-/* The list of @p is empty: from its full one, or a batch that is nobody's. */
-static noinline struct kgo_g *g_refill(struct kgo_p *p)
+/* A batch to pop from, or one goroutine if @one, that is nobody's. */
+static struct kgo_gq g_batch(bool bare, bool one)
 {
-	if (p->gfull.head) {
-		p->gfree = p->gfull;
-		p->gfull = (struct kgo_gq){ 0 };
-	} else if (port_load(&kgo_rt.gfree.n)) {
-		port_lock(&kgo_rt.gfree_lock);
-		p->gfree = kgo_batches_get(&kgo_rt.gfree, false);
-		port_unlock(&kgo_rt.gfree_lock);
-	}
-	return kgo_gq_pop(&p->gfree);
-}
+	struct kgo_batches *all = gfree_global(bare);
+	struct kgo_gq q = { 0 };
 
-/* One goroutine for who has no P. */
-static noinline struct kgo_g *g_from_global(void)
-{
-	struct kgo_gq q;
-
-	if (!port_load(&kgo_rt.gfree.n))
-		return NULL;
+	if (!port_load(&all->n))
+		return q;
 	port_lock(&kgo_rt.gfree_lock);
-	q = kgo_batches_get(&kgo_rt.gfree, true);
+	q = kgo_batches_get(all, one);
 	port_unlock(&kgo_rt.gfree_lock);
-	return kgo_gq_pop(&q);
+	return q;
+}
+
+/* A dead one of a kind: @p, if there is one, has none at hand. */
+static noinline struct kgo_g *g_refill(struct kgo_p *p, bool bare)
+{
+	struct kgo_gq q, *gfree, *gfull;
+
+	if (!p) {
+		q = g_batch(bare, true);
+		return kgo_gq_pop(&q);
+	}
+	gfree = gfree_of(p, bare);
+	gfull = gfull_of(p, bare);
+	if (gfull->head) {
+		*gfree = *gfull;
+		*gfull = (struct kgo_gq){ 0 };
+	} else {
+		*gfree = g_batch(bare, false);
+	}
+	return kgo_gq_pop(gfree);
 }
 
 /* The list of @p is as long as a batch; so may the other one be. */
-static noinline void g_spill(struct kgo_p *p)
+static noinline void g_spill(struct kgo_p *p, bool bare)
 {
-	if (p->gfull.head)
-		g_to_global(&p->gfull);
-	p->gfull = p->gfree;
-	p->gfree = (struct kgo_gq){ 0 };
+	struct kgo_gq *gfree = gfree_of(p, bare), *gfull = gfull_of(p, bare);
+
+	if (gfull->head)
+		g_to_global(gfull, bare);
+	*gfull = *gfree;
+	*gfree = (struct kgo_gq){ 0 };
+}
+
+/* The table is full: one of the other kind, if there is one here. */
+static struct kgo_g *g_of_other_kind(struct kgo_p *p, bool bare)
+{
+	struct kgo_g *g = NULL;
+
+	if (p && gfree_of(p, !bare)->head)
+		g = kgo_gq_pop(gfree_of(p, !bare));
+	if (!g)
+		g = g_refill(p, !bare);
+	if (g && bare)
+		port_stack_free(g);
+	return g;
 }
 
 static u64 g_number(struct kgo_p *p)
@@ -154,7 +196,7 @@ static u64 g_number(struct kgo_p *p)
  * @gp: where it goes
  * @fn: what it will run
  * @arg: passed to @fn
- * @stack_size: 0 for the default
+ * @stack_size: 0 for the default, %KGO_STACKLESS for none
  * @site: its go statement, or NULL
  *
  * CONTEXT: may sleep, no lock held.
@@ -164,35 +206,40 @@ static u64 g_number(struct kgo_p *p)
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site)
 {
+	const bool bare = stack_size == KGO_STACKLESS;
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 	struct kgo_g *g;
 	int ret;
 
-	if (!p)
-		g = g_from_global();
-	else if (p->gfree.head)
-		g = kgo_g_take(p);
+	if (p && gfree_of(p, bare)->head)
+		g = kgo_g_take(gfree_of(p, bare), !bare);
 	else
-		g = g_refill(p);
+		g = g_refill(p, bare);
 	if (unlikely(!g)) {
 		ret = g_fresh(p, &g);
-		if (ret)
+		if (ret == -EAGAIN)
+			g = g_of_other_kind(p, bare);
+		if (!g)
 			return ret;
 	}
-	if (unlikely(stack_size && g->d.stack_lo))
+	if (!bare && stack_size && g->d.stack_lo)
 		port_stack_free(g);
-	if (!g->d.stack_lo) {
+	if (!bare && !g->d.stack_lo) {
 		ret = port_stack_alloc(g, stack_size);
 		if (ret) {
+			g->d.flags = 0;
 			kgo_g_free(m, g);
 			return ret;
 		}
 	}
-
 	kgo_g_fill(g, g_number(p), m && m->curg ? m->curg->d.goid : 0, fn, arg,
 		   site);
-	if (stack_size)
+	if (bare) {
+		g->d.flags = KGO_GF_STACKLESS;
+		g->cont = NULL;
+	} else if (stack_size) {
 		g->d.flags = GF_ODD_STACK;
+	}
 	port_g_init(g);
 	if (p)
 		port_store(&p->d.spawned, p->d.spawned + 1);
@@ -211,19 +258,38 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
  */
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 {
+	const bool bare = kgo_is_stackless(g);
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
+	struct kgo_gq *gfree;
 
 	if (unlikely(g->d.flags & GF_ODD_STACK)) {
 		port_stack_free(g);
 		g->d.flags = 0;
 	}
 	if (unlikely(!p)) {
-		g_to_global_one(g);
+		g_to_global_one(g, bare);
 		return;
 	}
-	kgo_gq_push_front(&p->gfree, g);
-	if (unlikely(p->gfree.n >= GFREE_BATCH))
-		g_spill(p);
+	gfree = gfree_of(p, bare);
+	kgo_gq_push_front(gfree, g);
+	if (unlikely(gfree->n >= GFREE_BATCH))
+		g_spill(p, bare);
+}
+
+/**
+ * kgo_g_free_all() - The dead goroutines that a P keeps are for all
+ * @p: a P that the caller owns
+ *
+ * CONTEXT: no lock held.
+ */
+void kgo_g_free_all(struct kgo_p *p)
+{
+	int bare;
+
+	for (bare = 0; bare < 2; bare++) {
+		g_to_global(gfree_of(p, bare), bare);
+		g_to_global(gfull_of(p, bare), bare);
+	}
 }
 
 /**
@@ -242,4 +308,51 @@ void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g)
 	else
 		port_add(&kgo_rt.ext_exited, 1);
 	kgo_g_free(m, g);
+}
+
+/* What a goroutine does last of all on its stack.  Returns with in_sched set. */
+static struct kgo_m *last_steps(struct kgo_g *g)
+{
+	struct kgo_m *m;
+
+	if (unlikely(g->x))
+		kgo_gx_end(g);
+	m = port_self();
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	/* For the free list; it can also end without a P. */
+	if (unlikely(!kgo_m_has_p(m)))
+		port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0);
+	return m;
+}
+
+/**
+ * kgo_g_end() - End the calling goroutine
+ *
+ * CONTEXT: a goroutine whose deferred calls have been run.  Does not return.
+ */
+void kgo_g_end(void)
+{
+	struct kgo_g *g = port_self()->curg;
+	struct kgo_m *m = last_steps(g);
+
+	if (m->chains && !kgo_is_stackless(g))
+		kgo_chain(m);
+	kgo_leave(m, KGO_POST_EXIT);
+	for (;;)
+		port_throw("a goroutine ran on after its end");
+}
+
+/**
+ * kgo_g_end_bare() - kgo_g_end() of a stackless one, which returns instead
+ * @g: the calling goroutine; its last body has returned
+ *
+ * CONTEXT: as kgo_g_end().  Returns with in_sched set, to port_run().
+ */
+void kgo_g_end_bare(struct kgo_g *g)
+{
+	struct kgo_m *m = last_steps(g);
+
+	m->prev = g;
+	m->post = KGO_POST_EXIT;
 }

@@ -12,10 +12,12 @@
 
 #define RETRY_NS	10000000ULL
 
-static void set_waiting(struct kgo_g *g, u16 reason)
+static void set_waiting(struct kgo_m *m, struct kgo_g *g, u16 reason)
 {
 	port_store(&g->d.reason, reason);
 	port_store(&g->d.wait_since, port_now_coarse());
+	port_store(&g->wait_on, m->wait_on);
+	m->wait_on = NULL;
 }
 
 /**
@@ -69,9 +71,11 @@ void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
 	struct kgo_g *g = m->curg;
 	struct kgo_bubble *b;
 
-	set_waiting(g, reason);
-	port_store(&g->wait_on, m->wait_on);
-	m->wait_on = NULL;
+	if (kgo_is_stackless(g)) {
+		port_throw("a goroutine without a stack would park");
+		return;
+	}
+	set_waiting(m, g, reason);
 	if (g->bound) {
 		b = unlikely(g->x) ? kgo_bubble_park(g) : NULL;
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_WAITING);
@@ -84,6 +88,23 @@ void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
 	}
 	m->post_lock = unlock;
 	kgo_leave(m, KGO_POST_PARK);
+}
+
+/**
+ * kgo_park_bare() - Let a stackless goroutine wait, once it has returned
+ * @m: from kgo_enter_sched()
+ * @reason: as in kgo_g_park()
+ * @unlock: as in kgo_g_park()
+ *
+ * CONTEXT: cont.c, between two bodies.  Returns at once; the caller returns to
+ * the scheduler with in_sched set and @unlock held.
+ */
+void kgo_park_bare(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
+{
+	set_waiting(m, m->curg, reason);
+	m->prev = m->curg;
+	m->post = KGO_POST_PARK;
+	m->post_lock = unlock;
 }
 
 static void ready(struct kgo_g *g, bool next)
@@ -140,26 +161,40 @@ static void yield_to_others(struct kgo_m *m)
 	kgo_leave(m, KGO_POST_YIELD);
 }
 
-void kgo_yield(void)
+/**
+ * kgo_others_wait() - Is there anybody whom a yield would let run?
+ * @m: from kgo_enter_sched()
+ */
+bool kgo_others_wait(struct kgo_m *m)
 {
 	struct kgo_rdesc *r = kgo_rt.r;
+	struct kgo_p *p = kgo_m_p(m);
+
+	return !kgo_runq_empty(p) || port_load(&r->gq_len) ||
+	       port_load(&p->d.timer_when) || port_load(&r->nr_want);
+}
+
+void kgo_yield(void)
+{
 	struct kgo_m *m = kgo_enter_sched();
-	struct kgo_p *p;
+	bool refused;
 
 	if (unlikely(!m))
 		return;
-	p = kgo_m_p(m);
-	if (!kgo_runq_empty(p) || port_load(&r->gq_len) ||
-	    port_load(&p->d.timer_when) || port_load(&r->nr_want))
+	refused = unlikely(kgo_is_stackless(m->curg));
+	if (!refused && kgo_others_wait(m))
 		yield_to_others(m);
 	kgo_leave_sched();
+	if (refused)
+		kgo_cont_refuse(KGO_WAIT_NONE);
 }
 
 /*
  * The slow half of kgo_enter_sched().  It is the turn of others; or the
  * caller's M lost its P while it was blocked.  Then take one that is free; else
  * the goroutine queues up with all others and its M becomes a spare, as in Go's
- * exitsyscall0.  A bound one cannot leave its M, which then waits for a P.
+ * exitsyscall0.  One that is bound, or has no stack, cannot leave its M, which
+ * then waits for a P.
  */
 struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 {
@@ -174,7 +209,7 @@ struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 	if (port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0) >= 0)
 		return m;
 	g = m->curg;
-	if (g->bound) {
+	if (g->bound || kgo_is_stackless(g)) {
 		while (!kgo_m_has_p(m))
 			port_enter(m, KGO_ENTER_PARK_WANT, 0, 0, 0);
 		return m;
@@ -295,7 +330,7 @@ static inline bool start_easily(const struct kgo_site *site,
 	p = kgo_p_at(index);
 	if (unlikely(p->goid_next == p->goid_end))
 		goto leave;
-	g = kgo_g_take(p);
+	g = kgo_g_take(&p->gfree, true);
 	if (unlikely(!g))
 		goto leave;
 	if (unlikely(PORT_STACKS && !g->d.stack_lo)) {
@@ -318,11 +353,20 @@ leave:
 int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	      const struct kgo_attr *attr)
 {
+	size_t stack_size = attr ? attr->stack_size : 0;
+
 	if (likely(fn && !attr) && start_easily(site, fn, arg))
 		return 0;
-	if (attr && (attr->flags || attr->reserved))
+	if (attr && (attr->flags & ~KGO_ATTR_STACKLESS || attr->reserved))
 		return -EINVAL;
-	return start_at(site, fn, arg, attr ? attr->stack_size : 0, 0, NULL);
+	if (attr && attr->flags & KGO_ATTR_STACKLESS) {
+		if (stack_size)
+			return -EINVAL;
+		stack_size = KGO_STACKLESS;
+	} else if (stack_size == KGO_STACKLESS) {
+		return -EINVAL;
+	}
+	return start_at(site, fn, arg, stack_size, 0, NULL);
 }
 
 /**

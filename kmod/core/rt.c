@@ -37,6 +37,7 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base)
 	kgo_rt.p_base = p_base;
 	kgo_rt.m_base = m_base;
 	kgo_rt.nr_ps = r->nr_ps;
+	kgo_rt.nr_on = r->nr_ps;
 	kgo_rt.nr_ms = r->nr_ms;
 	kgo_rt.nr_gs_max = r->nr_gs_max;
 	port_lock_init(&kgo_rt.gq_lock);
@@ -76,6 +77,7 @@ void kgo_rt_destroy(void)
 	u32 i;
 
 	kgo_ctx_exit();
+	kgo_cont_destroy();
 	for (i = 1; i < port_load(&kgo_rt.r->nr_gs); i++) {
 		port_free(port_g(i)->x);
 		port_g(i)->x = NULL;
@@ -112,6 +114,7 @@ void kgo_m_init(struct kgo_m *m, u32 index)
 	m->curg = NULL;
 	m->prev = NULL;
 	m->wait_on = NULL;
+	m->then = NULL;
 	m->next = NULL;
 	m->d.curg = KGO_NO_G;
 	m->rand = port_seed() | 1;

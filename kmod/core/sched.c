@@ -113,6 +113,9 @@ static u64 keep_timers(struct kgo_m *m)
 
 	if (!first || (old && old <= first))
 		return 0;
+	/* Nothing is to run: nothing is late. */
+	if (unlikely(!port_load(&kgo_rt.nr_on)))
+		return 0;
 	if (!port_cas(&r->keeper_when, old, first))
 		return 0;
 	m->keeper = true;
@@ -248,7 +251,7 @@ static struct kgo_g *steal(struct kgo_m *m, struct kgo_p *p)
 	if (!m->spinning) {
 		/* Half as many thieves as busy Ps are enough. */
 		if (2 * port_load(&r->nr_spinning) + port_load(&r->nr_avail) >=
-		    kgo_rt.nr_ps)
+		    port_load(&kgo_rt.nr_on))
 			return NULL;
 		m->spinning = true;
 		port_add(&r->nr_spinning, 1);
@@ -329,9 +332,15 @@ static struct kgo_g *find_runnable(struct kgo_m *m)
 			goto found;
 		}
 
-		/* Time was up while nobody could heed it. */
-		if (unlikely(port_load(&m->d.p) & KGO_P_PREEMPT))
+		/* Time was up while nobody could heed it; or that of the P is. */
+		if (unlikely(port_load(&m->d.p) & KGO_P_PREEMPT)) {
+			if (p->index >= port_load(&kgo_rt.nr_on)) {
+				if (!park_spare(m, NULL))
+					return NULL;
+				continue;
+			}
 			kgo_slice_ends(m, p);
+		}
 
 		/* Those who want a P and are no goroutines to dequeue. */
 		if (unlikely(port_load(&kgo_rt.r->nr_want)) &&
@@ -414,6 +423,8 @@ static inline void ended(struct kgo_m *m, struct kgo_g *g, struct kgo_p *p)
 	kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_DEAD);
 	if (unlikely(g->d.flags & KGO_GF_SYSTEM))
 		port_add(&kgo_rt.nr_system, -1U);
+	if (unlikely(kgo_is_stackless(g)))
+		kgo_cont_end(m, g);
 	/* Pairs with kgo_num_goroutine_all(): it was started before. */
 	if (likely(p))
 		port_store_release(&p->d.exited, p->d.exited + 1);
@@ -531,7 +542,7 @@ static struct kgo_g *switch_to(struct kgo_m *m)
 
 	if (!g)
 		return NULL;
-	if (g->bound) {
+	if (g->bound || kgo_is_stackless(g)) {
 		m->next = g;
 		return NULL;
 	}
@@ -552,10 +563,8 @@ static struct kgo_g *switch_to(struct kgo_m *m)
 void kgo_leave(struct kgo_m *m, u8 post)
 {
 	struct kgo_g *g = m->curg;
-	struct kgo_g *next = NULL;
+	struct kgo_g *next = g->bound || kgo_is_stackless(g) ? NULL : switch_to(m);
 
-	if (!g->bound || (post == KGO_POST_EXIT && m->chains && !m->locks))
-		next = switch_to(m);
 	m->prev = g;
 	m->post = post;
 	if (next)
@@ -713,12 +722,15 @@ void kgo_start(struct kgo_m *m, struct kgo_g *g)
 	kgo_wakep(m);
 }
 
-/*
- * The end of a goroutine that has no stack of its own, so that all can be done
- * here.  The next one begins where this one began, if that is easy: half the
- * price of the way over the scheduler.
+/**
+ * kgo_chain() - kgo_leave() at the end of a goroutine on its M's own stack
+ * @m: its M, with in_sched set and m->chains
+ *
+ * All can be done here.  The next one begins where this one began, if that is
+ * easy: half the price of the way over the scheduler.
+ * CONTEXT: a goroutine, no stackless one.  Does not return.
  */
-static inline void chain(struct kgo_m *m)
+void kgo_chain(struct kgo_m *m)
 {
 	struct kgo_g *g = m->curg, *next = NULL;
 
@@ -732,39 +744,20 @@ static inline void chain(struct kgo_m *m)
 }
 
 /**
- * kgo_g_end() - End the calling goroutine
- *
- * CONTEXT: a goroutine whose deferred calls have been run.  Does not return.
- */
-void kgo_g_end(void)
-{
-	struct kgo_m *m = port_self();
-
-	if (unlikely(m->curg->x)) {
-		kgo_gx_end(m->curg);
-		m = port_self();
-	}
-	port_store(&m->d.in_sched, 1);
-	port_barrier();
-	/* For the free list; it can also end without a P. */
-	if (unlikely(!kgo_m_has_p(m)))
-		port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0);
-	if (m->chains)
-		chain(m);
-	kgo_leave(m, KGO_POST_EXIT);
-	for (;;)
-		port_throw("a goroutine ran on after its end");
-}
-
-/**
  * kgo_g_entry() - Body of every goroutine
  * @g: the goroutine, on its own stack if it has one
+ *
+ * Returns for a stackless one only, with in_sched set: it waits or has ended.
  */
 void kgo_g_entry(struct kgo_g *g)
 {
 	struct kgo_m *m = port_self();
 	void *arg = g->arg;
 
+	if (kgo_is_stackless(g)) {
+		kgo_cont_run(m, g);
+		return;
+	}
 	if (m->post != KGO_POST_NONE)
 		settle(m);
 	port_barrier();

@@ -21,7 +21,8 @@
  * Rejected: a goroutine made along with the timer.  A million timers would
  * cost a million stacks.
  *
- * Lock order: heap, then whatever fire() takes (a channel).  So no timer is
+ * Lock order: heap (of two the one of the lower P), then whatever fire() takes
+ * (a channel).  So no timer is
  * started or stopped with a channel locked.
  */
 #include "bubble.h"
@@ -492,6 +493,40 @@ void kgo_timers_drop(struct kgo_p *p)
 }
 
 /**
+ * kgo_timers_move() - Timers go to another P
+ * @from: a P where none is started meanwhile
+ * @to: one with a lower index
+ *
+ * Some at a time, so that the locks are not held for long.
+ * CONTEXT: may sleep, no lock held.
+ * Return: 0, or -ENOMEM with some of them left.
+ */
+int kgo_timers_move(struct kgo_p *from, struct kgo_p *to)
+{
+	struct kgo_timers *ts = &from->timers;
+	struct kgo_due d;
+	u32 i;
+
+	while (port_load(&from->d.nr_timers)) {
+		if (heap_reserve(&to->timers))
+			return -ENOMEM;
+		port_lock_nested(&ts->lock);
+		for (i = 0; i < FIRE_MAX && ts->n &&
+		     to->timers.n < to->timers.cap; i++) {
+			/* The last of a heap can go without any other moving. */
+			d = ts->heap[--ts->n];
+			port_store(&d.alarm->p, to->index);
+			heap_up(&to->timers, to->timers.n++, d);
+		}
+		heap_publish(from);
+		heap_publish(to);
+		port_unlock(&ts->lock);
+		port_unlock(&to->timers.lock);
+	}
+	return 0;
+}
+
+/**
  * kgo_timers_first() - When the first timer of all Ps is due
  *
  * CONTEXT: any; a hint.  Return: 0 if there is none.
@@ -509,21 +544,39 @@ u64 kgo_timers_first(void)
 	return first;
 }
 
-struct sleeper {
-	struct kgo_alarm alarm;
-	struct kgo_g *g;
-};
-
 static struct kgo_g *sleep_fire(struct kgo_alarm *a)
 {
-	return container_of(a, struct sleeper, alarm)->g;
+	return container_of(a, struct kgo_sleeper, alarm)->g;
+}
+
+/**
+ * kgo_sleep_start() - Have a goroutine made ready after some time
+ * @m: from kgo_enter_sched(); its goroutine is to park
+ * @s: goes when it has been made ready
+ * @ns: nanoseconds, positive
+ * @lock: out: held, to be dropped once the goroutine waits
+ *
+ * CONTEXT: a goroutine with in_sched set; may sleep; no lock held.
+ * Return: 0 or -ENOMEM, with no lock held.
+ */
+int kgo_sleep_start(struct kgo_m *m, struct kgo_sleeper *s, long long ns,
+		    kgo_lock_t **lock)
+{
+	struct kgo_p *p = kgo_timers_p(m);
+
+	s->g = m->curg;
+	s->alarm.fire = sleep_fire;
+	s->alarm.period = 0;
+	/* The heap stays locked until it is off its stack: no early fire. */
+	*lock = &p->timers.lock;
+	return start_locked(p, &s->alarm, deadline(p, ns));
 }
 
 int kgo_sleep(long long ns)
 {
-	struct sleeper s = { .alarm.fire = sleep_fire };
+	struct kgo_sleeper s;
+	kgo_lock_t *lock;
 	struct kgo_m *m;
-	struct kgo_p *p;
 	int ret;
 
 	if (ns <= 0)
@@ -531,12 +584,13 @@ int kgo_sleep(long long ns)
 	m = kgo_enter_sched();
 	if (unlikely(!m))
 		return -EPERM;
-	p = kgo_timers_p(m);
-	s.g = m->curg;
-	/* The heap stays locked until it is off its stack: no early fire. */
-	ret = start_locked(p, &s.alarm, deadline(p, ns));
+	if (unlikely(kgo_is_stackless(m->curg))) {
+		kgo_leave_sched();
+		return kgo_cont_refuse(KGO_WAIT_SLEEP);
+	}
+	ret = kgo_sleep_start(m, &s, ns, &lock);
 	if (!ret)
-		kgo_g_park(m, KGO_WAIT_SLEEP, &p->timers.lock);
+		kgo_g_park(m, KGO_WAIT_SLEEP, lock);
 	kgo_leave_sched();
 	return ret;
 }

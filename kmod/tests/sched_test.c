@@ -26,7 +26,7 @@ static void count_one(void *arg)
 
 static void bad_arguments_are_refused(struct kunit *test)
 {
-	struct kgo_attr attr = { .flags = 1 };
+	struct kgo_attr attr = { .flags = 0x80000000U };
 
 	KUNIT_EXPECT_EQ(test, kgo_go_at(NULL, NULL, NULL, NULL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, kgo_call_at(NULL, NULL, NULL), -EINVAL);
@@ -288,9 +288,9 @@ static void idle_runtime_owns_no_p(struct kunit *test)
 	struct kgo_rdesc *r = kgo_rt.r;
 	u32 ms;
 
-	for (ms = 0; ms < PATIENCE_MS && READ_ONCE(r->nr_avail) != r->nr_ps; ms++)
+	for (ms = 0; ms < PATIENCE_MS && READ_ONCE(r->nr_avail) != READ_ONCE(kgo_rt.nr_on); ms++)
 		usleep_range(1000, 2000);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(r->nr_avail), r->nr_ps);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(r->nr_avail), READ_ONCE(kgo_rt.nr_on));
 	KUNIT_EXPECT_EQ(test, READ_ONCE(r->nr_spinning), 0);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(r->nr_want), 0);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(r->gq_len), 0);

@@ -5,6 +5,7 @@
 #ifndef KGO_KERNEL_H
 #define KGO_KERNEL_H
 
+struct kgo_g;
 struct kgo_jmp;
 struct kgo_m;
 struct kgo_panic;
@@ -26,7 +27,7 @@ extern bool kgo_kthreads_fail;
 unsigned int kgo_kthreads_init(void);
 int kgo_kthreads_start(void);
 void kgo_kthreads_exit(void);
-struct kgo_jmp *kgo_kthread_end(struct kgo_m *m);
+struct kgo_jmp *kgo_kthread_end(struct kgo_m *m, struct kgo_g *next);
 
 /* procs.c */
 int kgo_procs_init(void);

@@ -73,6 +73,7 @@ struct kgo_kthread {
 	int			ret;		/* of that; constant from then on */
 	struct kgo_thread	*th;		/* the thread itself */
 	struct kgo_jmp		end;		/* the thread itself: of a goroutine */
+	struct kgo_g		*run;		/* the thread itself: begins at end */
 	bool			pinned;		/* the thread itself: see above */
 	bool			taken;		/* the thread itself: not in nr_free */
 	bool			spent;		/* the thread itself: to end soon */
@@ -141,7 +142,7 @@ static void kgo_held_next(struct kgo_kthread *kt, struct kgo_m *m)
 {
 	kt->turn = !kt->turn;
 	/* One that had locked the thread takes it along. */
-	if (!kt->turn || m->next || m->locks || !kgo_m_has_p(m))
+	if (!kt->turn || m->next || m->retires || !kgo_m_has_p(m))
 		return;
 	port_lock(&kgo_pool.held_lock);
 	m->next = kgo_gq_pop(&kgo_pool.held);
@@ -183,12 +184,35 @@ static void kgo_hold(struct kgo_g *g)
 		kgo_held_release();
 }
 
-/* A function of its own, since it returns twice. */
-static noinline notrace void kgo_run_here(struct kgo_kthread *kt, struct kgo_g *g)
+/*
+ * A function of its own, since it returns twice: once more for each goroutine
+ * that ends, with the one that follows it in kt->run.
+ */
+static noinline notrace void kgo_run_here(struct kgo_kthread *kt)
 {
+	struct kgo_g *g;
+
 	port_jmp_prepare(&kt->end);
-	if (!kgo_jmp_set(&kt->end))
+	kgo_jmp_set(&kt->end);
+	g = kt->run;
+	kt->run = NULL;
+	if (g)
 		kgo_g_entry(g);
+}
+
+static void kgo_bind(struct kgo_kthread *kt, struct kgo_m *m, struct kgo_g *g)
+{
+	port_store(&g->bound, m);
+	port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
+	kt->run = g;
+}
+
+static void kgo_unpin(struct kgo_kthread *kt)
+{
+	if (unlikely(kt->pinned)) {
+		kt->pinned = false;
+		module_put(THIS_MODULE);
+	}
 }
 
 /*
@@ -198,7 +222,8 @@ static noinline notrace void kgo_run_here(struct kgo_kthread *kt, struct kgo_g *
  */
 static void kgo_run_bare(struct kgo_kthread *kt, struct kgo_m *m, struct kgo_g *g)
 {
-	kgo_run_here(kt, g);
+	kt->run = g;
+	kgo_run_here(kt);
 	if (m->post == KGO_POST_EXIT && g->ext) {
 		g->ext = NULL;
 		module_put(THIS_MODULE);
@@ -220,13 +245,9 @@ void port_run(struct kgo_m *m, struct kgo_g *g)
 		kgo_hold(g);
 		return;
 	}
-	g->bound = m;
-	port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
-	kgo_run_here(kt, g);
-	if (kt->pinned) {
-		kt->pinned = false;
-		module_put(THIS_MODULE);
-	}
+	kgo_bind(kt, m, g);
+	kgo_run_here(kt);
+	kgo_unpin(kt);
 	if (unlikely(READ_ONCE(kgo_pool.held.n)))
 		kgo_held_next(kt, m);
 }
@@ -234,10 +255,23 @@ void port_run(struct kgo_m *m, struct kgo_g *g)
 /**
  * kgo_kthread_end() - Where a thread goes at the end of its goroutine
  * @m: its M
+ * @next: what begins there, or NULL
  */
-struct kgo_jmp *kgo_kthread_end(struct kgo_m *m)
+struct kgo_jmp *kgo_kthread_end(struct kgo_m *m, struct kgo_g *next)
 {
-	return &kgo_kthread_of(m)->end;
+	struct kgo_kthread *kt = kgo_kthread_of(m);
+
+	if (!next)
+		return &kt->end;
+	if (unlikely(READ_ONCE(kgo_pool.held.n))) {
+		/* See kgo_held_next(): it may not be its turn. */
+		kgo_g_set_state(next, KGO_G_RUNNING, KGO_G_RUNNABLE);
+		kgo_runq_put(kgo_m_p(m), next, true);
+		return &kt->end;
+	}
+	kgo_unpin(kt);
+	kgo_bind(kt, m, next);
+	return &kt->end;
 }
 
 /*
@@ -325,6 +359,7 @@ static void kgo_pool_run(struct kgo_kthread *kt)
 	do {
 		kgo_m_init(m, index);
 		m->port = kt;
+		m->chains = true;
 		kgo_thread_is_m(kt->th, m);
 		kgo_m_main(m);
 		kt->spent |= m->retires;

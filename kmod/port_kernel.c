@@ -64,19 +64,6 @@ int port_g_grow(u32 first, u32 n)
 	return 0;
 }
 
-int port_stack_alloc(struct kgo_g *g, size_t size)
-{
-	return 0;
-}
-
-void port_stack_free(struct kgo_g *g)
-{
-}
-
-void port_g_init(struct kgo_g *g)
-{
-}
-
 /*
  * Jumps.  The stack is the thread's own, so for all who look at it a jump is
  * one more return.  What is kept beside the stack must follow:
@@ -111,12 +98,13 @@ void notrace port_jump(struct kgo_jmp *jmp)
 /* At a goroutine's end, from however deep. */
 void port_back(struct kgo_m *m, struct kgo_g *g)
 {
-	port_jump(kgo_kthread_end(m));
+	port_jump(kgo_kthread_end(m, NULL));
 }
 
+/* Likewise, and another one begins there. */
 void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 {
-	port_throw("switch of stacks in the kernel");
+	port_jump(kgo_kthread_end(m, to));
 }
 
 void port_pause(void)

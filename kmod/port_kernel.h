@@ -37,6 +37,8 @@
 /* For <kgo/defer.h>: the jump is ours. */
 #define KGO_JMP_OWN	1
 
+#define PORT_STACKS	0
+
 static_assert(sizeof(long) == sizeof(u64), "kgo needs a 64-bit kernel");
 
 #define port_load(p)		READ_ONCE(*(p))
@@ -176,6 +178,20 @@ static inline struct kgo_g *port_g(u32 index)
 	const u32 per_page = PAGE_SIZE / 128;	/* KGO_G_STRIDE, not seen yet */
 
 	return kgo_kernel_g[index / per_page] + (index % per_page) * 128;
+}
+
+/* A goroutine has the stack of the thread that runs it. */
+static inline int port_stack_alloc(struct kgo_g *g, size_t size)
+{
+	return 0;
+}
+
+static inline void port_stack_free(struct kgo_g *g)
+{
+}
+
+static inline void port_g_init(struct kgo_g *g)
+{
 }
 
 #endif

@@ -113,7 +113,7 @@ void kgo_port_entry(struct kgo_g *g)
 }
 
 /* A function of its own, since it returns twice. */
-static __attribute__((noinline)) void run_here(struct port_m *pm, struct kgo_g *g)
+static noinline void run_here(struct port_m *pm, struct kgo_g *g)
 {
 	port_jmp_prepare(&pm->end);
 	if (!kgo_jmp_set(&pm->end))

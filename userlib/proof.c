@@ -536,7 +536,7 @@ static int tell(struct proof *p, char **report)
  * One search, when all is quiet.  -EAGAIN if it was not.  A function of its own:
  * the stack from its caller's frame on is what the goroutine has.
  */
-static __attribute__((noinline)) int prove(char **report)
+static noinline int prove(char **report)
 {
 	struct pulse before, after;
 	struct proof *p;

@@ -29,44 +29,22 @@
  * step out of WAITING is a compare-and-swap.
  *
  * Dead goroutines keep a stack of the default size: a spawn that finds one
- * allocates nothing.  Those that never had a stack are kept apart, so that
+ * allocates nothing.  A P has them in two stacks, one of them full or empty, so
+ * that they come and go by whole batches, as in Bonwick's magazines: who ends
+ * on another P than it was started on is not touched once more on its way.
+ *
+ * Those that never had a stack are kept apart, so that
  * neither kind costs the other memory; only when the table is full one becomes
  * the other.
  */
 #include "core.h"
 
-#define GFREE_MAX	64U	/* on a P, then half go to the global list */
+#define GFREE_BATCH	32U	/* a P keeps two of them, then one goes to all */
 #define GOID_BATCH	16U
 #define G_BATCH		16U	/* fresh descriptors that a P takes at once */
 
 /* Private bit of kgo_gdesc.flags: its stack is not of the default size. */
 #define GF_ODD_STACK	0x8000U
-
-/**
- * kgo_g_set_state() - The one writer of a goroutine's state
- * @g: the goroutine; the caller owns it in state @from
- * @from: the state it is in
- * @to: the state it goes to
- *
- * What the caller wrote to the goroutine before is seen with the new state.
- * Throws if it is in another state than @from.
- * CONTEXT: with in_sched set.
- */
-void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to)
-{
-	u32 old = port_load(&g->d.state);
-
-	if (unlikely((old & ~KGO_G_SCAN) != from)) {
-		port_throw("goroutine is not in the state that its owner says");
-		return;
-	}
-	if (from != KGO_G_WAITING) {
-		port_store_release(&g->d.state, to);
-		return;
-	}
-	while (!port_cas(&g->d.state, from, to))
-		port_relax();
-}
 
 /* Reserve fresh descriptors: for a P a batch, else one. */
 static int g_reserve(u32 want, u32 *first, u32 *n)
@@ -88,7 +66,7 @@ static int g_reserve(u32 want, u32 *first, u32 *n)
 	return 0;
 }
 
-static int g_fresh(struct kgo_p *p, struct kgo_g **gp)
+static noinline int g_fresh(struct kgo_p *p, struct kgo_g **gp)
 {
 	u32 index, n;
 	int ret;
@@ -122,21 +100,9 @@ static struct kgo_batches *gfree_global(bool bare)
 	return bare ? &kgo_rt.gbare : &kgo_rt.gfree;
 }
 
-/* A batch goes to @p; or, without one, one goroutine is taken from it. */
-static struct kgo_g *g_from_global(struct kgo_p *p, bool bare)
+static struct kgo_gq *gfull_of(struct kgo_p *p, bool bare)
 {
-	struct kgo_batches *all = gfree_global(bare);
-	struct kgo_gq q;
-
-	if (!port_load(&all->n))
-		return NULL;
-	port_lock(&kgo_rt.gfree_lock);
-	q = kgo_batches_get(all, !p);
-	port_unlock(&kgo_rt.gfree_lock);
-	if (!p)
-		return kgo_gq_pop(&q);
-	*gfree_of(p, bare) = q;
-	return kgo_gq_pop(gfree_of(p, bare));
+	return bare ? &p->gbare_full : &p->gfull;
 }
 
 static void g_to_global(struct kgo_gq *q, bool bare)
@@ -144,6 +110,59 @@ static void g_to_global(struct kgo_gq *q, bool bare)
 	port_lock(&kgo_rt.gfree_lock);
 	kgo_batches_put(gfree_global(bare), q);
 	port_unlock(&kgo_rt.gfree_lock);
+}
+
+static noinline void g_to_global_one(struct kgo_g *g, bool bare)
+{
+	struct kgo_gq q = { 0 };
+
+	kgo_gq_push(&q, g);
+	g_to_global(&q, bare);
+}
+
+/* A batch to pop from, or one goroutine if @one, that is nobody's. */
+static struct kgo_gq g_batch(bool bare, bool one)
+{
+	struct kgo_batches *all = gfree_global(bare);
+	struct kgo_gq q = { 0 };
+
+	if (!port_load(&all->n))
+		return q;
+	port_lock(&kgo_rt.gfree_lock);
+	q = kgo_batches_get(all, one);
+	port_unlock(&kgo_rt.gfree_lock);
+	return q;
+}
+
+/* A dead one of a kind: @p, if there is one, has none at hand. */
+static noinline struct kgo_g *g_refill(struct kgo_p *p, bool bare)
+{
+	struct kgo_gq q, *gfree, *gfull;
+
+	if (!p) {
+		q = g_batch(bare, true);
+		return kgo_gq_pop(&q);
+	}
+	gfree = gfree_of(p, bare);
+	gfull = gfull_of(p, bare);
+	if (gfull->head) {
+		*gfree = *gfull;
+		*gfull = (struct kgo_gq){ 0 };
+	} else {
+		*gfree = g_batch(bare, false);
+	}
+	return kgo_gq_pop(gfree);
+}
+
+/* The list of @p is as long as a batch; so may the other one be. */
+static noinline void g_spill(struct kgo_p *p, bool bare)
+{
+	struct kgo_gq *gfree = gfree_of(p, bare), *gfull = gfull_of(p, bare);
+
+	if (gfull->head)
+		g_to_global(gfull, bare);
+	*gfull = *gfree;
+	*gfree = (struct kgo_gq){ 0 };
 }
 
 /* The table is full: one of the other kind, if there is one here. */
@@ -154,7 +173,7 @@ static struct kgo_g *g_of_other_kind(struct kgo_p *p, bool bare)
 	if (p && gfree_of(p, !bare)->head)
 		g = kgo_gq_pop(gfree_of(p, !bare));
 	if (!g)
-		g = g_from_global(p, !bare);
+		g = g_refill(p, !bare);
 	if (g && bare)
 		port_stack_free(g);
 	return g;
@@ -189,37 +208,23 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 {
 	const bool bare = stack_size == KGO_STACKLESS;
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
-	struct kgo_gq *gfree = p ? gfree_of(p, bare) : NULL;
-	struct kgo_g *g = NULL, *next;
+	struct kgo_g *g;
 	int ret;
 
-	if (p && gfree->head) {
-		g = kgo_gq_pop(gfree);
-		/* The next spawn's; its descriptor was fetched by the last one. */
-		if (gfree->head) {
-			next = port_g(gfree->head);
-			if (!bare)
-				kgo_warm_stack(next);
-			kgo_warm_g(port_g(next->next));
-		}
-	}
-	if (!g)
-		g = g_from_global(p, bare);
-	if (!g) {
+	if (p && gfree_of(p, bare)->head)
+		g = kgo_g_take(gfree_of(p, bare), !bare);
+	else
+		g = g_refill(p, bare);
+	if (unlikely(!g)) {
 		ret = g_fresh(p, &g);
 		if (ret == -EAGAIN)
 			g = g_of_other_kind(p, bare);
 		if (!g)
 			return ret;
 	}
-	if (bare) {
-		g->d.flags = KGO_GF_STACKLESS;
-		g->cont = NULL;
-		goto made;
-	}
-	if (stack_size && g->d.stack_lo)
+	if (!bare && stack_size && g->d.stack_lo)
 		port_stack_free(g);
-	if (!g->d.stack_lo) {
+	if (!bare && !g->d.stack_lo) {
 		ret = port_stack_alloc(g, stack_size);
 		if (ret) {
 			g->d.flags = 0;
@@ -227,16 +232,14 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 			return ret;
 		}
 	}
-	g->d.flags = stack_size ? GF_ODD_STACK : 0;
-made:
-	g->arg = arg;
-	g->bound = NULL;
-	g->d.goid = g_number(p);
-	g->d.parent = m && m->curg ? m->curg->d.goid : 0;
-	g->d.fn = (u64)(unsigned long)fn;
-	g->d.site = (u64)(unsigned long)site;
-	g->d.m = KGO_NONE;
-	g->d.p = KGO_NONE;
+	kgo_g_fill(g, g_number(p), m && m->curg ? m->curg->d.goid : 0, fn, arg,
+		   site);
+	if (bare) {
+		g->d.flags = KGO_GF_STACKLESS;
+		g->cont = NULL;
+	} else if (stack_size) {
+		g->d.flags = GF_ODD_STACK;
+	}
 	port_g_init(g);
 	if (p)
 		port_store(&p->d.spawned, p->d.spawned + 1);
@@ -257,25 +260,20 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 {
 	const bool bare = kgo_is_stackless(g);
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
-	struct kgo_gq half = { 0 };
 	struct kgo_gq *gfree;
 
-	if (g->d.flags & GF_ODD_STACK) {
+	if (unlikely(g->d.flags & GF_ODD_STACK)) {
 		port_stack_free(g);
 		g->d.flags = 0;
 	}
-	if (!p) {
-		kgo_gq_push(&half, g);
-		g_to_global(&half, bare);
+	if (unlikely(!p)) {
+		g_to_global_one(g, bare);
 		return;
 	}
 	gfree = gfree_of(p, bare);
 	kgo_gq_push_front(gfree, g);
-	if (gfree->n < GFREE_MAX)
-		return;
-	while (half.n < GFREE_MAX / 2)
-		kgo_gq_push(&half, kgo_gq_pop(gfree));
-	g_to_global(&half, bare);
+	if (unlikely(gfree->n >= GFREE_BATCH))
+		g_spill(p, bare);
 }
 
 /**
@@ -286,16 +284,11 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
  */
 void kgo_g_free_all(struct kgo_p *p)
 {
-	struct kgo_gq q = { 0 }, *gfree;
 	int bare;
 
 	for (bare = 0; bare < 2; bare++) {
-		gfree = gfree_of(p, bare);
-		while (gfree->head) {
-			kgo_gq_push(&q, kgo_gq_pop(gfree));
-			if (q.n == GFREE_MAX / 2 || !gfree->head)
-				g_to_global(&q, bare);
-		}
+		g_to_global(gfree_of(p, bare), bare);
+		g_to_global(gfull_of(p, bare), bare);
 	}
 }
 
@@ -340,7 +333,12 @@ static struct kgo_m *last_steps(struct kgo_g *g)
  */
 void kgo_g_end(void)
 {
-	kgo_leave(last_steps(port_self()->curg), KGO_POST_EXIT);
+	struct kgo_g *g = port_self()->curg;
+	struct kgo_m *m = last_steps(g);
+
+	if (m->chains && !kgo_is_stackless(g))
+		kgo_chain(m);
+	kgo_leave(m, KGO_POST_EXIT);
 	for (;;)
 		port_throw("a goroutine ran on after its end");
 }

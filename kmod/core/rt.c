@@ -109,6 +109,7 @@ void kgo_m_init(struct kgo_m *m, u32 index)
 	m->post = KGO_POST_NONE;
 	m->lock_binds = false;
 	m->retires = false;
+	m->chains = false;
 	m->locks = 0;
 	m->curg = NULL;
 	m->prev = NULL;

@@ -152,7 +152,9 @@ struct kgo_p {
 	struct kgo_pdesc d;
 	u32		index;		/* C */
 	struct kgo_gq	gfree;		/* P: dead goroutines, their stacks kept */
+	struct kgo_gq	gfull;		/* P: a batch of them, or none; see g.c */
 	struct kgo_gq	gbare;		/* P: dead ones that never had a stack */
+	struct kgo_gq	gbare_full;	/* P: a batch of them, or none */
 	struct kgo_cont	*conts;		/* P: records of stackless ones, unused ... */
 	u32		nr_conts;	/* P: ... and how many */
 	u64		goid_next;	/* P: numbers taken from rt->goid ... */
@@ -186,6 +188,7 @@ struct kgo_m {
 	u8		post;		/* M: enum kgo_post */
 	bool		lock_binds;	/* M: curg is bound by its locks only */
 	bool		retires;	/* M: a goroutine that locked it has ended */
+	bool		chains;		/* C: port: see port_switch() */
 	u32		locks;		/* M: by its goroutine, see thread.c */
 	u32		naps;		/* M: so many in a row */
 	u32		seen_ticks;	/* M: sum of all schedticks at the last nap */

@@ -109,7 +109,7 @@ void kgo_m_detach(struct kgo_m *m)
  * stack, pointers to locks and stacks of goroutines, would mislead a proof of
  * leaks (proof.c).
  */
-static __attribute__((noinline)) void clear_stack(void)
+static noinline void clear_stack(void)
 {
 	volatile char old[2 * KGO_PAGE];
 	size_t i;

@@ -64,6 +64,9 @@ void kgo_preempt_send(u32 tid);
 int kgo_m_attach(struct kgo_m **mp);
 void kgo_m_detach(struct kgo_m *m);
 
+/* port_user.c */
+void kgo_huge(u64 at, size_t size);
+
 /* main.c */
 void kgo_check_alive(void);
 bool kgo_is_main(const struct kgo_g *g);

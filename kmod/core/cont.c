@@ -188,13 +188,11 @@ static bool begin_yield(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t)
 
 static bool begin_sleep(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t)
 {
-	struct kgo_cont *cont;
 	kgo_lock_t *lock;
 
 	if (t->ns <= 0)
 		return over(t, 0);
-	cont = record(m, g, t);
-	if (!cont || kgo_sleep_start(m, &cont->sleeper, t->ns, &lock))
+	if (!record(m, g, t) || kgo_sleep_start(m, t->ns, &lock))
 		return over(t, -ENOMEM);
 	return parked(m, KGO_WAIT_SLEEP, lock);
 }

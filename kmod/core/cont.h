@@ -45,7 +45,6 @@ struct kgo_cont {
 		struct kgo_cont_chan	chan;
 		struct kgo_cont_sema	sema;
 		struct kgo_select	sel;
-		struct kgo_sleeper	sleeper;
 	};
 };
 

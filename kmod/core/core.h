@@ -385,13 +385,7 @@ struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);
 bool kgo_chan_drain(struct kgo_chan *c);
 
 /* timer.c; struct kgo_alarm is in <kgo/time.h> */
-struct kgo_sleeper {
-	struct kgo_alarm alarm;
-	struct kgo_g	*g;
-};
-
-int kgo_sleep_start(struct kgo_m *m, struct kgo_sleeper *s, long long ns,
-		    kgo_lock_t **lock);
+int kgo_sleep_start(struct kgo_m *m, long long ns, kgo_lock_t **lock);
 int kgo_alarm_start(struct kgo_alarm *a, long long ns);
 bool kgo_alarm_stop(struct kgo_alarm *a);
 struct kgo_p *kgo_alarm_lock(struct kgo_alarm *a);

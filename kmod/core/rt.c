@@ -83,8 +83,9 @@ void kgo_rt_destroy(void)
 		port_g(i)->x = NULL;
 	}
 	for (i = 0; i < kgo_rt.nr_ps; i++) {
-		port_free(kgo_p_at(i)->timers.heap);
+		port_free(kgo_p_at(i)->timers.mem);
 		kgo_p_at(i)->timers.heap = NULL;
+		kgo_p_at(i)->timers.mem = NULL;
 	}
 	kgo_locals_destroy();
 	kgo_sup_destroy();

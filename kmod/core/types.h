@@ -127,12 +127,16 @@ struct kgo_batches {
 /*
  * struct kgo_due - A place in a heap
  *
- * With the time beside the pointer a way through the heap reads four children
- * in one cache line, and no timer but those that move.
+ * With the time beside it a way through the heap reads four children in one
+ * cache line, and no timer but those that move.  A goroutine that sleeps is in
+ * it by its number alone: its stack is not touched before it runs.
  */
 struct kgo_due {
 	u64		when;
-	struct kgo_alarm *alarm;
+	union {
+		struct kgo_alarm *alarm;
+		u64	sleeper;	/* odd: twice a goroutine's index, plus one */
+	};
 };
 
 /*
@@ -140,7 +144,8 @@ struct kgo_due {
  */
 struct kgo_timers {
 	kgo_lock_t	lock;
-	struct kgo_due	*heap;		/* Q: lock */
+	struct kgo_due	*heap;		/* Q: lock; heap[1] begins a cache line */
+	void		*mem;		/* Q: lock; what it is in */
 	u32		n;		/* Q: lock */
 	u32		cap;		/* Q: lock */
 };

@@ -30,7 +30,7 @@ figures() {
 		for (i = 1; i <= keys; i++) {
 			key = order[i]
 			k = median(kgo[key], n[key]); p = median(other[key], n[key])
-			printf "figure %s kgo=%s peer=%s:%s ratio=%.3f unit=%s runs=%d\n",
+			printf "figure %s kgo=%s peer=%s:%s ratio=" (k / p < 0.1 ? "%.5f" : "%.3f") " unit=%s runs=%d\n",
 				key, k, peer[key], p, k / p, key ~ /_bytes / ? "B" : "ns", n[key]
 			if (key !~ /^curve_[0-9]/) continue
 			c = key; sub(/_[0-9]+/, "_max_over_min", c)

@@ -52,8 +52,9 @@ fi
 if [ -e /kgo_bench.ko ]; then
 	echo '# the measurements of kgo_bench, a few rounds of each'
 	bench=/sys/kernel/debug/kgo_bench figures=0
-	insmod /kgo_bench.ko && echo 10000 >$bench/div || wrong 'the sample module kgo_bench'
-	for name in $bench/*; do
+	insmod /kgo_bench.ko || wrong 'the sample module kgo_bench'
+	echo 10000 >$bench/div
+	for name in "$bench"/*; do
 		[ "$name" != $bench/div ] || continue
 		if cat "$name" >figure && grep -qE '^[a-z_]+ [a-z_]+ [0-9.]+ [0-9.]+$' figure; then
 			cat figure

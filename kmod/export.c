@@ -98,7 +98,14 @@ KGO_EXPORT(kgo_go_at);
 KGO_EXPORT(kgo_exit);
 KGO_EXPORT(kgo_yield);
 KGO_EXPORT(kgo_goid);
+KGO_EXPORT(kgo_go_reserved_at);
+KGO_EXPORT(kgo_reserve_init);
+KGO_EXPORT(kgo_reserve_destroy);
 KGO_EXPORT(kgo_sleep);
+KGO_EXPORT(kgo_waker_init);
+KGO_EXPORT(kgo_park);
+KGO_EXPORT(kgo_park_timeout);
+KGO_EXPORT(kgo_ready);
 KGO_EXPORT(kgo_num_goroutine);
 KGO_EXPORT(kgo_num_goroutine_all);
 

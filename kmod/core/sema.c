@@ -73,6 +73,21 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 }
 
 /**
+ * kgo_sema_wait() - kgo_sema_acquire() for whoever may sleep
+ * @addr: the semaphore
+ *
+ * A thread that is no goroutine looks again and again.
+ * CONTEXT: outside of enter_sched; parks or sleeps.
+ */
+void kgo_sema_wait(u32 *addr)
+{
+	if (kgo_self_g())
+		kgo_sema_acquire(addr, KGO_WAIT_SEMACQUIRE, false);
+	else
+		poll(addr);
+}
+
+/**
  * kgo_sema_release() - Add one to *addr and wake a waiter
  * @addr: the semaphore; may be gone once a waiter can have taken what was added
  * @handoff: give the count to the waiter itself and let it run first

@@ -43,7 +43,6 @@ static int kgo_wait_granted(struct kgo_runtime *rt, struct kgo_thread *th,
 			    u64 deadline)
 {
 	ktime_t when = min_t(u64, deadline, KTIME_MAX);
-	ktime_t *expires = deadline ? &when : NULL;
 	int ret = 0;
 
 	for (;;) {
@@ -58,8 +57,10 @@ static int kgo_wait_granted(struct kgo_runtime *rt, struct kgo_thread *th,
 			ret = -EINTR;
 			break;
 		}
-		if (!schedule_hrtimeout_range(expires, current->timer_slack_ns,
-					      HRTIMER_MODE_ABS))
+		if (!deadline)
+			schedule();
+		else if (!schedule_hrtimeout_range(&when, current->timer_slack_ns,
+						   HRTIMER_MODE_ABS))
 			ret = -ETIME;
 	}
 	__set_current_state(TASK_RUNNING);
@@ -71,38 +72,45 @@ static int kgo_wait_granted(struct kgo_runtime *rt, struct kgo_thread *th,
 	return READ_ONCE(th->am.p) == KGO_NONE ? ret : 0;
 }
 
-/*
- * One call of the arbiter that may name another thread.  Under RCU, so that
- * the other's memory stays; whether it is still an M is for the arbiter to say.
- */
-static int kgo_call(struct kgo_runtime *rt, struct kgo_thread *th, u32 op,
-		    u32 flags, u32 target)
+static int kgo_call(struct kgo_thread *th, u32 op, struct kgo_thread *to)
 {
-	struct kgo_thread *to = NULL;
-	int ret;
+	struct arb *arb = &th->rt->arb;
 
-	rcu_read_lock();
-	if (flags & KGO_ENTER_F_GIVE) {
-		ret = -ENXIO;
-		if (READ_ONCE(th->am.p) == KGO_NONE)
-			goto unlock;
-		ret = -ESRCH;
-		to = kgo_thread_at(rt, target);
-		if (!to)
-			goto unlock;
-	}
 	if (op == KGO_ENTER_RELEASE)
-		ret = arb_release(&rt->arb, &th->am, to ? &to->am : NULL);
-	else
-		ret = arb_park(&rt->arb, &th->am, op, to ? &to->am : NULL);
-unlock:
+		return arb_release(arb, &th->am, to ? &to->am : NULL);
+	return arb_park(arb, &th->am, op, to ? &to->am : NULL);
+}
+
+/*
+ * One call of the arbiter that names another thread.  Under RCU, so that the
+ * other's memory stays; whether it is still an M is for the arbiter to say.
+ */
+static int kgo_call_by_index(struct kgo_thread *th, u32 op, u32 target)
+{
+	struct kgo_thread *to;
+	int ret = -ESRCH;
+
+	if (READ_ONCE(th->am.p) == KGO_NONE)
+		return -ENXIO;
+	rcu_read_lock();
+	to = kgo_thread_at(th->rt, target);
+	if (to)
+		ret = kgo_call(th, op, to);
 	rcu_read_unlock();
 	return ret;
 }
 
+static int kgo_give(struct kgo_thread *th, u32 op, u32 flags, u32 target,
+		    struct kgo_thread *to)
+{
+	if (to || !(flags & KGO_ENTER_F_GIVE))
+		return kgo_call(th, op, to);
+	return kgo_call_by_index(th, op, target);
+}
+
 static int kgo_thread_park(struct kgo_runtime *rt, struct kgo_thread *th,
-			   u32 op, u32 flags, u32 target, u64 deadline,
-			   u32 *result)
+			   u32 op, u32 flags, u32 target, struct kgo_thread *to,
+			   u64 deadline, u32 *result)
 {
 	int ret;
 
@@ -112,7 +120,7 @@ static int kgo_thread_park(struct kgo_runtime *rt, struct kgo_thread *th,
 	 */
 	WRITE_ONCE(th->parking, true);
 	barrier();
-	ret = kgo_call(rt, th, op, flags, target);
+	ret = kgo_give(th, op, flags, target, to);
 	if (!ret && unlikely(th->am.suspect) &&
 	    arb_dead(&rt->arb, &th->am, get_nr_threads(current))) {
 		trace_kgo_deadlock(rt->id, th->am.index);
@@ -137,6 +145,7 @@ static int kgo_thread_park(struct kgo_runtime *rt, struct kgo_thread *th,
  * @op: enum kgo_enter_op
  * @flags: KGO_ENTER_F_*, valid for @op
  * @target: index of a thread for %KGO_ENTER_F_GIVE, not the caller's
+ * @to: that thread, if the caller knows it and sees to it that it stays; or NULL
  * @deadline: CLOCK_MONOTONIC ns for the PARK operations, 0 for never
  * @result: out: KGO_ENTER_R_*; with %KGO_ENTER_WAKE, %KGO_ENTER_R_WAKE if it
  *	was a spare thread that was woken
@@ -146,7 +155,7 @@ static int kgo_thread_park(struct kgo_runtime *rt, struct kgo_thread *th,
  * Return: as &struct kgo_enter says.  A kthread gets -EINTR if it should stop.
  */
 int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
-	      u32 target, u64 deadline, u32 *result)
+	      u32 target, struct kgo_thread *to, u64 deadline, u32 *result)
 {
 	int ret;
 
@@ -156,7 +165,7 @@ int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
 		ret = arb_acquire(&rt->arb, &th->am);
 		break;
 	case KGO_ENTER_RELEASE:
-		ret = kgo_call(rt, th, op, flags, target);
+		ret = kgo_give(th, op, flags, target, to);
 		break;
 	case KGO_ENTER_WAKE:
 		ret = arb_wake(&rt->arb);
@@ -168,7 +177,7 @@ int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
 		/* Nothing has changed for the caller, who may be anybody. */
 		return ret;
 	default:
-		ret = kgo_thread_park(rt, th, op, flags, target, deadline,
+		ret = kgo_thread_park(rt, th, op, flags, target, to, deadline,
 				      result);
 		break;
 	}

@@ -11,6 +11,9 @@
  *
  * Nothing is added to a system call that does not block.
  *
+ * For the kernel's own goroutines they also keep kgo_this_m, by which a thread
+ * knows its M: of whoever runs here, NULL for threads that are none.
+ *
  * Invariants:
  *   - sched_out runs with the run queue lock held and interrupts off: atomics,
  *     the thread's own fields and irq_work_queue() only.  A wake-up there
@@ -25,12 +28,15 @@
  * scheduled before the M that it wakes: twice the way for every hand-off.
  */
 #include <linux/irq_work.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 
 #include "compat.h"
 #include "runtime.h"
 #include "trace.h"
+
+DEFINE_PER_CPU(struct kgo_m *, kgo_this_m);
 
 static struct kgo_thread *kgo_notified(struct preempt_notifier *notifier)
 {
@@ -45,6 +51,7 @@ static void kgo_sched_out(struct preempt_notifier *notifier,
 {
 	struct kgo_thread *th = kgo_notified(notifier);
 
+	this_cpu_write(kgo_this_m, NULL);
 	if (unlikely(READ_ONCE(current->__state) == TASK_DEAD)) {
 		kgo_thread_doom(th);
 		return;
@@ -87,6 +94,7 @@ static void kgo_sched_in(struct preempt_notifier *notifier, int cpu)
 {
 	struct kgo_thread *th = kgo_notified(notifier);
 
+	this_cpu_write(kgo_this_m, th->m);
 	if (unlikely(th->rt->mm && current->mm != th->rt->mm)) {
 		kgo_thread_doom(th);
 		return;

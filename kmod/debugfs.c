@@ -196,7 +196,7 @@ DEFINE_SEQ_ATTRIBUTE(kgo_runtimes);
 
 static void kgo_sched_show_p(struct seq_file *seq, struct kgo_runtime *rt, u32 p)
 {
-	static const char *const states[] = { "idle", "running", "blocked" };
+	static const char *const states[] = { "idle", "running", "blocked", "off" };
 	u64 word = READ_ONCE(rt->arb.word[p]);
 	struct kgo_pdesc *d = kgo_pdesc(rt, p);
 	struct kgo_thread *th = NULL;
@@ -204,14 +204,14 @@ static void kgo_sched_show_p(struct seq_file *seq, struct kgo_runtime *rt, u32 p
 	u32 queue;
 
 	rcu_read_lock();
-	if (arb_word_state(word) != ARB_IDLE)
+	if (arb_word_is_of(word, arb_word_m(word)))
 		th = kgo_thread_at(rt, arb_word_m(word));
 	if (th)
 		tid = th->tid;
 	rcu_read_unlock();
 
 	seq_printf(seq, "P%-5u  %-8s", p, states[arb_word_state(word)]);
-	if (arb_word_state(word) == ARB_IDLE)
+	if (!arb_word_is_of(word, arb_word_m(word)))
 		seq_printf(seq, "  %6s", "-");
 	else
 		seq_printf(seq, "  %6u", arb_word_m(word));
@@ -239,8 +239,7 @@ static u32 kgo_thread_p(struct kgo_thread *th)
 	if (p >= th->rt->nr_ps)
 		return KGO_NONE;
 	word = READ_ONCE(th->rt->arb.word[p]);
-	if (arb_word_state(word) == ARB_IDLE ||
-	    arb_word_m(word) != th->am.index)
+	if (!arb_word_is_of(word, th->am.index))
 		return KGO_NONE;
 	return p;
 }
@@ -408,6 +407,7 @@ static int kgo_stats_show(struct seq_file *seq, void *v)
 	seq_printf(seq, "id %llu\n", rt->id);
 	seq_printf(seq, "pid %d\n", rt->pid);
 	seq_printf(seq, "nr_ps %u\n", rt->nr_ps);
+	seq_printf(seq, "nr_ps_on %u\n", READ_ONCE(rt->arb.nr_on));
 	seq_printf(seq, "nr_ms %u\n", READ_ONCE(rt->nr_threads));
 	seq_printf(seq, "nr_ms_max %u\n", rt->nr_ms);
 	seq_printf(seq, "nr_gs_max %u\n", rt->nr_gs);

@@ -256,8 +256,8 @@ static int kgo_ioctl_enter(struct kgo_runtime *rt, void __user *arg)
 	e.result = 0;
 	ret = -ENOTCONN;
 	if (th || e.op == KGO_ENTER_WAKE)
-		ret = kgo_enter(rt, th, e.op, e.flags, e.target, e.deadline,
-				&e.result);
+		ret = kgo_enter(rt, th, e.op, e.flags, e.target, NULL,
+				e.deadline, &e.result);
 	if (th)
 		e.p = READ_ONCE(th->am.p);
 	if (kgo_copy_out(arg, &e, sizeof(e), e.size))

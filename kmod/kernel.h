@@ -5,6 +5,9 @@
 #ifndef KGO_KERNEL_H
 #define KGO_KERNEL_H
 
+struct kgo_g;
+struct kgo_jmp;
+struct kgo_m;
 struct kgo_panic;
 struct kgo_runtime;
 
@@ -16,6 +19,21 @@ extern void (*kgo_throw_hook)(const char *msg);
 
 /* For KUnit: called instead of the log for a panic that nobody recovers. */
 extern void (*kgo_panic_hook)(struct kgo_panic *p);
+
+/* For KUnit: no thread can be made. */
+extern bool kgo_kthreads_fail;
+
+/* kthreads.c */
+unsigned int kgo_kthreads_init(void);
+int kgo_kthreads_start(void);
+void kgo_kthreads_exit(void);
+struct kgo_jmp *kgo_kthread_end(struct kgo_m *m, struct kgo_g *next);
+
+/* procs.c */
+int kgo_procs_init(void);
+void kgo_procs_exit(void);
+bool kgo_procs_freeze(void);
+void kgo_procs_thaw(void);
 
 /* port_kernel.c */
 int kgo_kernel_init(void);

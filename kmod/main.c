@@ -67,7 +67,7 @@ static int __init kgo_init(void)
 
 	ret = kgo_kernel_init();
 	if (ret)
-		goto debugfs;
+		goto flush;
 	ret = kgo_dev_init();
 	if (ret)
 		goto kernel;
@@ -75,10 +75,11 @@ static int __init kgo_init(void)
 
 kernel:
 	kgo_kernel_exit();
+flush:
+	kgo_threads_drain();
 	flush_workqueue(kgo_wq);
 	rcu_barrier();
 	flush_workqueue(kgo_wq);
-debugfs:
 	kgo_debugfs_exit();
 	preempt_notifier_dec();
 	destroy_workqueue(kgo_wq);

@@ -9,23 +9,12 @@
  *   - A goroutine runs on the stack of the kthread that picked it up, as a
  *     call, and is bound to it from then on.  When it parks, its kthread sleeps
  *     in that very place and the P goes to another.
- *   - Threads come from a pool that grows when the last spare one gets work,
- *     up to kthreads_max, and shrinks when they have been idle for seconds.
- *     The last one does not start a goroutine, as it would not come back if
- *     that parks: it dispatches those that have threads, and watches their
- *     timers.  New ones are held until another thread is free, or was made.
+ *   - Threads come from a pool, see kthreads.c.
  *
  * Invariants:
- *   - kthread_data() of a kthread whose function is kgo_pool_thread() is its
- *     struct kgo_kthread, which is freed after the kthread is gone: port_self()
- *     needs neither a table nor a lock.
+ *   - kgo_this_m is right wherever a thread runs: its preempt notifiers see to
+ *     that, so port_self() needs neither a table nor a lock.
  *   - The descriptors below r->nr_gs have a page, and keep it.
- *   - A goroutine of a module that has parked once holds a reference of this
- *     one until it ends: rmmod is refused while some sleep.  Those that run are waited
- *     for by the exit.
- *
- * Threads are made by a work item, not by the M that finds none left: that one
- * has a goroutine to run.  It also tries again when there is no memory.
  *
  * Rejected: stacks of their own for goroutines, switched here.  The compiler
  * may cache `current` over any call, the canary is per task, tracers and
@@ -34,59 +23,17 @@
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/err.h>
-#include <linux/kthread.h>
-#include <linux/list.h>
-#include <linux/module.h>
-#include <linux/mutex.h>
-#include <linux/preempt.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
-#include <linux/sched/task.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "core/core.h"
 #include "kernel.h"
 #include "runtime.h"
 
-#define KGO_BOUND_KTHREADS	32768U
-#define KGO_KERNEL_GS		1048576U
-#define KGO_RETRY_JIFFIES	max(HZ / 100, 1)
-
-static unsigned int kgo_kthreads_max __ro_after_init = 1024;
-module_param_named(kthreads_max, kgo_kthreads_max, uint, 0444);
-MODULE_PARM_DESC(kthreads_max, "Most kernel threads that run goroutines (1024, 2 to 32768); one of them starts none");
-
-/*
- * One thread of the pool.
- */
-struct kgo_kthread {
-	struct task_struct	*task;		/* a reference; constant */
-	struct list_head	link;		/* kgo_pool.lock */
-	struct kgo_thread	*th;		/* the thread itself */
-	struct kgo_m		*m;		/* the thread itself */
-	struct kgo_jmp		end;		/* the thread itself: of a goroutine */
-	bool			pinned;		/* the thread itself: see above */
-	bool			taken;		/* the thread itself: not in nr_free */
-	bool			ended;		/* its last write to this */
-};
-
-static struct {
-	struct mutex		lock;		/* who makes and ends threads */
-	struct list_head	threads;	/* lock */
-	unsigned int		nr_made;	/* lock: for their names */
-	atomic_t		nr;		/* threads, and those that are wanted */
-	atomic_t		wanted;		/* to be made by the work */
-
-	atomic_t		nr_free;	/* of nr: without a goroutine */
-	kgo_lock_t		held_lock;
-	struct kgo_gq		held;		/* held_lock; n is read without */
-
-	bool			stopping;
-	struct delayed_work	work;
-} kgo_pool;
+#define KGO_KERNEL_GS		2097152U
 
 struct kgo_runtime *kgo_kernel_runtime;
 void **kgo_kernel_g;
@@ -115,86 +62,6 @@ int port_g_grow(u32 first, u32 n)
 		smp_store_release(&kgo_kernel_g[page], mem);
 	}
 	return 0;
-}
-
-int port_stack_alloc(struct kgo_g *g, size_t size)
-{
-	return 0;
-}
-
-void port_stack_free(struct kgo_g *g)
-{
-}
-
-void port_g_init(struct kgo_g *g)
-{
-}
-
-static struct kgo_kthread *kgo_kthread_of(struct kgo_m *m)
-{
-	return m->port;
-}
-
-/*
- * Who may start a goroutine.
- *
- *	who is free again		who holds a goroutine back
- *	-----------------		--------------------------
- *	nr_free + 1			add it to held
- *	full barrier			full barrier
- *	look at held			look at nr_free
- */
-
-/* Some of them: more than a thread gets done before it is free again. */
-static void kgo_held_release(void)
-{
-	struct kgo_gq q = { 0 };
-	struct kgo_g *g;
-
-	port_lock(&kgo_pool.held_lock);
-	while (q.n < KGO_RUNQ_SIZE / 4) {
-		g = kgo_gq_pop(&kgo_pool.held);
-		if (!g)
-			break;
-		kgo_gq_push(&q, g);
-	}
-	port_unlock(&kgo_pool.held_lock);
-	kgo_globq_put_all(&q);
-}
-
-/* One thread more is free. */
-static void kgo_free_more(void)
-{
-	/* A full barrier: pairs with kgo_hold(). */
-	atomic_inc_return(&kgo_pool.nr_free);
-	if (unlikely(READ_ONCE(kgo_pool.held.n)))
-		kgo_held_release();
-}
-
-/* May this thread be bound to a new goroutine? */
-static bool kgo_take(struct kgo_kthread *kt)
-{
-	int n = atomic_read(&kgo_pool.nr_free);
-
-	if (kt->taken)
-		return true;
-	do {
-		if (n <= 1)
-			return false;
-	} while (!atomic_try_cmpxchg(&kgo_pool.nr_free, &n, n - 1));
-	kt->taken = true;
-	return true;
-}
-
-static void kgo_hold(struct kgo_g *g)
-{
-	kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_RUNNABLE);
-	port_lock(&kgo_pool.held_lock);
-	kgo_gq_push(&kgo_pool.held, g);
-	port_unlock(&kgo_pool.held_lock);
-	smp_mb();	/* pairs with kgo_free_more() */
-	if (atomic_read(&kgo_pool.nr_free) > 1)
-		kgo_held_release();
 }
 
 /*
@@ -228,40 +95,16 @@ void notrace port_jump(struct kgo_jmp *jmp)
 		kgo_jmp_go(jmp);
 }
 
-/* A function of its own, since it returns twice. */
-static noinline notrace void kgo_run_here(struct kgo_kthread *kt, struct kgo_g *g)
-{
-	port_jmp_prepare(&kt->end);
-	if (!kgo_jmp_set(&kt->end))
-		kgo_g_entry(g);
-}
-
-void port_run(struct kgo_m *m, struct kgo_g *g)
-{
-	struct kgo_kthread *kt = kgo_kthread_of(m);
-
-	if (unlikely(!kgo_take(kt))) {
-		kgo_hold(g);
-		return;
-	}
-	g->bound = m;
-	port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
-	kgo_run_here(kt, g);
-	if (kt->pinned) {
-		kt->pinned = false;
-		module_put(THIS_MODULE);
-	}
-}
-
 /* At a goroutine's end, from however deep. */
 void port_back(struct kgo_m *m, struct kgo_g *g)
 {
-	port_jump(&kgo_kthread_of(m)->end);
+	port_jump(kgo_kthread_end(m, NULL));
 }
 
+/* Likewise, and another one begins there. */
 void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 {
-	port_throw("switch of stacks in the kernel");
+	port_jump(kgo_kthread_end(m, to));
 }
 
 void port_pause(void)
@@ -273,159 +116,6 @@ void port_mb_all(void)
 {
 	/* Each CPU passes a full barrier between the beginning and the end. */
 	synchronize_rcu();
-}
-
-/*
- * Threads
- */
-
-static int kgo_pool_thread(void *arg);
-
-struct kgo_m *port_self(void)
-{
-	struct kgo_kthread *kt;
-
-	if (!(current->flags & PF_KTHREAD) || !in_task() ||
-	    kthread_func(current) != kgo_pool_thread)
-		return NULL;
-	kt = kthread_data(current);
-	return kt->m;
-}
-
-int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
-{
-	struct kgo_kthread *kt = m ? kgo_kthread_of(m) : NULL;
-	u32 result;
-	int ret;
-
-	/* The runtime's own goroutines are ended by the exit of the module. */
-	if (op == KGO_ENTER_PARK_BOUND && !kt->pinned &&
-	    !(m->curg && m->curg->d.flags & KGO_GF_SYSTEM)) {
-		kt->pinned = true;
-		__module_get(THIS_MODULE);
-	} else if (op == KGO_ENTER_PARK_SPARE && kt->taken) {
-		kt->taken = false;
-		/* What was held is seen by arb_park(): it has a barrier. */
-		kgo_free_more();
-	}
-	ret = kgo_enter(kgo_kernel_runtime, kt ? kt->th : NULL, op, flags,
-			target, deadline, &result);
-	if (ret == -ESRCH && op == KGO_ENTER_WAKE &&
-	    unlikely(!atomic_read(&kgo_pool.nr))) {
-		/*
-		 * The very first goroutine: nobody is there to start threads.
-		 * One will run it, one remains to dispatch.
-		 */
-		if (port_cas(&kgo_rt.nr_starting, 0, 1)) {
-			if (port_m_start())
-				port_store(&kgo_rt.nr_starting, 0);
-			port_m_start();
-		}
-	}
-	if (ret == -EINTR && op == KGO_ENTER_PARK_SPARE)
-		return -ESHUTDOWN;
-	return ret ? ret : (int)result;
-}
-
-static void kgo_pool_want(unsigned long delay)
-{
-	atomic_inc(&kgo_pool.wanted);
-	queue_delayed_work(kgo_wq, &kgo_pool.work, delay);
-}
-
-int port_m_start(void)
-{
-	if (READ_ONCE(kgo_pool.stopping))
-		return -EAGAIN;
-	if (atomic_inc_return(&kgo_pool.nr) > kgo_kthreads_max) {
-		atomic_dec(&kgo_pool.nr);
-		return -EUSERS;
-	}
-	kgo_pool_want(0);
-	return 0;
-}
-
-static int kgo_pool_thread(void *arg)
-{
-	struct kgo_kthread *kt = arg;
-	int ret;
-
-	ret = kgo_thread_attach(kgo_kernel_runtime, &kt->th);
-	if (ret) {
-		/* Still counted in kgo_pool.nr and kgo_rt.nr_starting. */
-		kgo_pool_want(KGO_RETRY_JIFFIES);
-	} else {
-		struct kgo_m *m = kgo_m_at(kt->th->am.index);
-
-		kgo_m_init(m, kt->th->am.index);
-		m->port = kt;
-		kt->m = m;
-		kgo_free_more();
-		kgo_m_main(m);
-		kt->m = NULL;
-		kgo_thread_detach(kt->th);
-		/* Taken still if it ends with a goroutine that had locked it. */
-		if (!kt->taken)
-			atomic_dec(&kgo_pool.nr_free);
-		if (kt->pinned)
-			module_put(THIS_MODULE);
-		atomic_dec(&kgo_pool.nr);
-	}
-	WRITE_ONCE(kt->ended, true);
-	if (!READ_ONCE(kgo_pool.stopping))
-		queue_delayed_work(kgo_wq, &kgo_pool.work, 0);
-	return 0;
-}
-
-static int kgo_pool_make(void)
-{
-	struct kgo_kthread *kt;
-	struct task_struct *task;
-
-	lockdep_assert_held(&kgo_pool.lock);
-	kt = kzalloc(sizeof(*kt), GFP_KERNEL);
-	if (!kt)
-		return -ENOMEM;
-	task = kthread_create(kgo_pool_thread, kt, "kgo/%u", kgo_pool.nr_made);
-	if (IS_ERR(task)) {
-		kfree(kt);
-		return PTR_ERR(task);
-	}
-	kt->task = get_task_struct(task);
-	kgo_pool.nr_made++;
-	list_add(&kt->link, &kgo_pool.threads);
-	wake_up_process(task);
-	return 0;
-}
-
-/* Wait for the end of a thread, and forget it. */
-static void kgo_pool_stop(struct kgo_kthread *kt)
-{
-	lockdep_assert_held(&kgo_pool.lock);
-	kthread_stop(kt->task);
-	put_task_struct(kt->task);
-	list_del(&kt->link);
-	kfree(kt);
-}
-
-static void kgo_pool_work(struct work_struct *work)
-{
-	struct kgo_kthread *kt, *next;
-
-	mutex_lock(&kgo_pool.lock);
-	list_for_each_entry_safe(kt, next, &kgo_pool.threads, link)
-		if (READ_ONCE(kt->ended))
-			kgo_pool_stop(kt);
-
-	while (atomic_read(&kgo_pool.wanted) && !READ_ONCE(kgo_pool.stopping)) {
-		if (kgo_pool_make()) {
-			queue_delayed_work(kgo_wq, &kgo_pool.work,
-					   KGO_RETRY_JIFFIES);
-			break;
-		}
-		atomic_dec(&kgo_pool.wanted);
-	}
-	mutex_unlock(&kgo_pool.lock);
 }
 
 /*
@@ -506,28 +196,21 @@ void port_throw(const char *msg)
  */
 
 /**
- * kgo_kernel_init() - Set the kernel's own runtime up, without threads
+ * kgo_kernel_init() - Set the kernel's own runtime up
  *
- * The first goroutine brings the first thread.
  * CONTEXT: the init of the module.  Return: 0 or -errno.
  */
 int kgo_kernel_init(void)
 {
 	const u32 per_page = PAGE_SIZE / KGO_G_STRIDE;
 	struct kgo_runtime_args args = {
-		.nr_ps = min(num_online_cpus(), kgo_max_ps),
-		.nr_ms = clamp(kgo_kthreads_max, 2U, KGO_BOUND_KTHREADS),
+		.nr_ps = min(num_possible_cpus(), kgo_max_ps),
+		.nr_ms = kgo_kthreads_init(),
 		.nr_gs = KGO_KERNEL_GS,
 		.features = KGO_FEATURES & ~KGO_FEAT_DEADLOCK,
 	};
 	struct kgo_runtime *rt;
 	int ret;
-
-	kgo_kthreads_max = args.nr_ms;
-	mutex_init(&kgo_pool.lock);
-	INIT_LIST_HEAD(&kgo_pool.threads);
-	INIT_DELAYED_WORK(&kgo_pool.work, kgo_pool_work);
-	port_lock_init(&kgo_pool.held_lock);
 
 	kgo_kernel_g = kvcalloc(args.nr_gs / per_page, sizeof(*kgo_kernel_g),
 				GFP_KERNEL);
@@ -543,9 +226,20 @@ int kgo_kernel_init(void)
 			  rt->region[KGO_REGION_M].linear);
 	if (ret)
 		goto put;
+	ret = kgo_procs_init();
+	if (ret)
+		goto destroy;
+	ret = kgo_kthreads_start();
+	if (ret)
+		goto stop;
 	kgo_debugfs_add(rt);
 	return 0;
 
+stop:
+	kgo_kthreads_exit();
+	kgo_procs_exit();
+destroy:
+	kgo_rt_destroy();
 put:
 	kgo_runtime_put(rt);
 free:
@@ -573,18 +267,10 @@ static void kgo_kernel_drain(void)
  */
 void kgo_kernel_exit(void)
 {
-	struct kgo_kthread *kt, *next;
-
 	kgo_finalizer_stop();
 	kgo_kernel_drain();
-	WRITE_ONCE(kgo_pool.stopping, true);
-	cancel_delayed_work_sync(&kgo_pool.work);
-	mutex_lock(&kgo_pool.lock);
-	list_for_each_entry_safe(kt, next, &kgo_pool.threads, link)
-		kgo_pool_stop(kt);
-	mutex_unlock(&kgo_pool.lock);
-	/* A thread may have queued it before it saw us stopping. */
-	cancel_delayed_work_sync(&kgo_pool.work);
+	kgo_kthreads_exit();
+	kgo_procs_exit();
 
 	kgo_rt_destroy();
 	kgo_runtime_put(kgo_kernel_runtime);

@@ -22,6 +22,7 @@
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/processor.h>
 #include <linux/random.h>
@@ -35,6 +36,8 @@
 
 /* For <kgo/defer.h>: the jump is ours. */
 #define KGO_JMP_OWN	1
+
+#define PORT_STACKS	0
 
 static_assert(sizeof(long) == sizeof(u64), "kgo needs a 64-bit kernel");
 
@@ -156,12 +159,39 @@ static inline void port_free(void *ptr)
 extern void **kgo_kernel_g;
 
 struct kgo_g;
+struct kgo_m;
+
+/*
+ * The M of the kernel's own runtime that runs on this CPU, or NULL: kept by the
+ * preempt notifiers of its threads (blocked.c).  One instruction reads it, so
+ * that it is the calling thread's wherever that runs.
+ */
+DECLARE_PER_CPU(struct kgo_m *, kgo_this_m);
+
+static __always_inline struct kgo_m *port_self(void)
+{
+	return likely(in_task()) ? this_cpu_read(kgo_this_m) : NULL;
+}
 
 static inline struct kgo_g *port_g(u32 index)
 {
 	const u32 per_page = PAGE_SIZE / 128;	/* KGO_G_STRIDE, not seen yet */
 
 	return kgo_kernel_g[index / per_page] + (index % per_page) * 128;
+}
+
+/* A goroutine has the stack of the thread that runs it. */
+static inline int port_stack_alloc(struct kgo_g *g, size_t size)
+{
+	return 0;
+}
+
+static inline void port_stack_free(struct kgo_g *g)
+{
+}
+
+static inline void port_g_init(struct kgo_g *g)
+{
 }
 
 #endif

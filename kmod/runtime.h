@@ -112,6 +112,7 @@ struct kgo_thread {
 	struct kgo_runtime	*rt;		/* C */
 	struct task_struct	*task;		/* C, until it is buried */
 	struct kgo_mdesc	*md;		/* C: its shared record */
+	struct kgo_m		*m;		/* M: port_self() of the kernel's own, or NULL */
 	struct arb_m		am;		/* A */
 	pid_t			tid;		/* C: as init sees it */
 
@@ -188,6 +189,7 @@ int kgo_thread_detach(struct kgo_thread *th);
 struct kgo_thread *kgo_thread_current(void);
 struct kgo_thread *kgo_thread_at(struct kgo_runtime *rt, u32 index);
 void kgo_thread_publish(struct kgo_thread *th);
+void kgo_thread_is_m(struct kgo_thread *th, struct kgo_m *m);
 void kgo_thread_doom(struct kgo_thread *th);
 void kgo_threads_outlive_file(struct kgo_runtime *rt);
 void kgo_threads_drain(void);
@@ -217,7 +219,7 @@ static inline void kgo_preempt_watch(struct kgo_thread *th, int cpu)
 
 /* arbiter.c */
 int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
-	      u32 target, u64 deadline, u32 *result);
+	      u32 target, struct kgo_thread *to, u64 deadline, u32 *result);
 
 /* dev.c */
 int kgo_dev_init(void);

@@ -129,7 +129,27 @@ struct kgo_thread *kgo_thread_at(struct kgo_runtime *rt, u32 index)
  */
 void kgo_thread_publish(struct kgo_thread *th)
 {
-	WRITE_ONCE(th->md->p, READ_ONCE(th->am.p));
+	u32 p = READ_ONCE(th->am.p);
+
+	/* One that is to be turned off is to be let go of soon (procs.c). */
+	if (unlikely(p >= READ_ONCE(th->rt->arb.nr_on)) && p != KGO_NONE)
+		p |= KGO_P_PREEMPT;
+	WRITE_ONCE(th->md->p, p);
+}
+
+/**
+ * kgo_thread_is_m() - Say what port_self() is for the calling thread
+ * @th: the calling thread's, one of the kernel's own runtime
+ * @m: its M, or NULL before it detaches
+ *
+ * CONTEXT: process context.
+ */
+void kgo_thread_is_m(struct kgo_thread *th, struct kgo_m *m)
+{
+	preempt_disable();
+	th->m = m;
+	this_cpu_write(kgo_this_m, m);
+	preempt_enable();
 }
 
 /**

@@ -41,6 +41,8 @@
 /* 512 MiB of addresses, unless a leak checker reads them all. */
 #define NR_GS		(SAN_READS_STACKS ? 256U << 10 : 4U << 20)
 #define NR_GS_LEAST	(64U << 10)
+/* Bytes of the table in small pages: who has few goroutines needs no more. */
+#define G_SMALL		(2UL << 20)
 
 struct futex_rt kgo_futex;
 
@@ -129,6 +131,8 @@ static int map_regions(u32 nr_ps, struct kgo_regions *reg)
 	for (nr_gs = NR_GS; nr_gs >= NR_GS_LEAST; nr_gs /= 2) {
 		reg->g = map_zeroed((size_t)nr_gs * KGO_G_STRIDE);
 		if (reg->g) {
+			kgo_huge((u64)reg->g + G_SMALL,
+				 (size_t)nr_gs * KGO_G_STRIDE - G_SMALL);
 			reg->r->nr_gs_max = nr_gs;
 			return 0;
 		}

@@ -15,6 +15,7 @@
 
 #include <linux/membarrier.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -77,9 +78,33 @@ u64 port_seed(void)
 	return x ^ (x >> 31);
 }
 
+#define HUGE_PAGE	(2UL << 20)
+#define HUGE_LEAST	(2 * HUGE_PAGE)
+
+/** kgo_huge() - Have huge pages, as far as they fit into a range */
+void kgo_huge(u64 at, size_t size)
+{
+	u64 from = (at + HUGE_PAGE - 1) & -HUGE_PAGE;
+	u64 to = (at + size) & -HUGE_PAGE;
+
+	if (from < to)
+		arch_syscall(SYS_madvise, (long)from, (long)(to - from),
+			     MADV_HUGEPAGE, 0, 0, 0);
+}
+
+/*
+ * A heap of a million timers is read at random: with small pages each step of
+ * a way through it would miss the TLB.  From so many bytes on the rest of a
+ * huge page is no matter.  Memory that was never touched, which is what
+ * calloc() has for large sizes, comes in huge pages then.
+ */
 void *port_alloc(size_t size)
 {
-	return calloc(1, size);
+	void *p = calloc(1, size);
+
+	if (size >= HUGE_LEAST && p)
+		kgo_huge((u64)p, size);
+	return p;
 }
 
 void port_free(void *ptr)
@@ -113,7 +138,7 @@ void kgo_port_entry(struct kgo_g *g)
 }
 
 /* A function of its own, since it returns twice. */
-static __attribute__((noinline)) void run_here(struct port_m *pm, struct kgo_g *g)
+static noinline void run_here(struct port_m *pm, struct kgo_g *g)
 {
 	port_jmp_prepare(&pm->end);
 	if (!kgo_jmp_set(&pm->end))

@@ -31,6 +31,8 @@ typedef __s64 s64;
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define __noreturn	__attribute__((noreturn))
+#define PORT_STACKS	1
+#define noinline	__attribute__((__noinline__))
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member)					\

@@ -24,6 +24,11 @@
  * one.  The same goes for a lock in the heap, whose surroundings are not known,
  * and for waits that are not for one object alone (a timer, a select).
  *
+ * What the library has for itself must not keep anything alive by what it once
+ * was: stacks that are free, stacks of signal handlers, free places in its
+ * tables are left out, and a thread clears its stack before libc keeps it for
+ * another one (m.c).
+ *
  * Nothing else may run meanwhile: every other thread must be parked, or
  * registers and memory in motion would have to be caught.  Whether that was so
  * shows afterwards, by what the scheduler counts.
@@ -47,7 +52,7 @@
 #define CHUNK		(64UL << 10)
 #define TRIES		500U
 #define NAP_NS		2000000L
-#define MAX_OWN		64U	/* ranges beside one a goroutine and an M */
+#define MAX_OWN		64U	/* ranges beside those that are counted */
 
 enum {
 	P_EXISTS	= 0x1,
@@ -67,11 +72,12 @@ struct range {
 struct proof {
 	size_t	size;
 	u32	nr_gs;
-	u32	nr_objects, nr_stacks, nr_out;
+	u32	nr_objects, nr_stacks, nr_out, max_out;
 	u64	lo, hi;			/* pointers between them matter */
 	u64	frame;			/* of the caller, the library above it */
 	struct kgo_g *self;
 	bool	changed;
+	bool	too_many;		/* ranges: more came since they were counted */
 	u8	*state;			/* by index of a goroutine */
 	struct range *objects;		/* by lo */
 	struct range *stacks;		/* by lo */
@@ -200,8 +206,13 @@ static void read_all(struct proof *p, u64 lo, u64 hi)
 
 static void leave_out(struct proof *p, u64 lo, u64 hi)
 {
-	struct range *r = &p->out[p->nr_out++];
+	struct range *r;
 
+	if (p->nr_out == p->max_out) {
+		p->too_many = true;
+		return;
+	}
+	r = &p->out[p->nr_out++];
 	r->lo = lo;
 	r->hi = hi;
 }
@@ -267,6 +278,30 @@ static void leave_out_thread(struct proof *p, u64 lo, u64 hi)
 		leave_out(p, lo, p->frame);
 }
 
+/* One that no goroutine has any more, not even a dead one. */
+static void leave_out_stack(u64 lo, u64 hi, void *arg)
+{
+	leave_out(arg, lo, hi);
+}
+
+/* Places in a heap that are free still say who was there. */
+static void leave_out_free_timers(struct proof *p, const struct kgo_timers *ts)
+{
+	leave_out(p, (u64)(ts->heap + ts->n), (u64)(ts->heap + ts->cap));
+}
+
+/*
+ * A signal leaves the registers of whom it interrupted there, and nothing runs
+ * on it now: who is in a handler of ours is not parked, and one of a program's
+ * cannot make a goroutine ready.
+ */
+static void leave_out_altstack(struct proof *p, const struct port_m *pm)
+{
+	if (pm && pm->altstack)
+		leave_out(p, (u64)pm->altstack,
+			  (u64)pm->altstack + pm->altstack_size);
+}
+
 static bool waits_for_ever(u32 reason)
 {
 	return reason == KGO_WAIT_CHAN_SEND_NIL ||
@@ -295,8 +330,13 @@ static void judge(struct proof *p, struct kgo_g *g, u32 i)
 	if (!on)
 		return;
 	if (reason == KGO_WAIT_CHAN_SEND || reason == KGO_WAIT_CHAN_RECEIVE) {
+		/*
+		 * Nobody has a pointer to its last word but glibc's malloc(),
+		 * whose chunks begin in the last word of the one before.
+		 */
 		p->objects[p->nr_objects++] = (struct range) {
-			.lo = (u64)on, .hi = (u64)on + kgo_chan_size(on), .g = i,
+			.lo = (u64)on, .g = i,
+			.hi = (u64)on + kgo_chan_size(on) - sizeof(u64),
 		};
 		leave_out(p, (u64)on, (u64)on + kgo_chan_size(on));
 	} else {
@@ -345,6 +385,12 @@ static void collect(struct proof *p)
 		p->hi = p->stacks[i].hi > p->hi ? p->stacks[i].hi : p->hi;
 	}
 
+	kgo_stack_each_free(leave_out_stack, p);
+	for (i = 0; i < kgo_rt.nr_ps; i++)
+		leave_out_free_timers(p, &kgo_p_at(i)->timers);
+	for (i = 0; i < kgo_rt.nr_ms; i++)
+		leave_out_altstack(p, kgo_m_at(i)->port);
+
 	table = kgo_addrq_table(&size);
 	leave_out(p, (u64)table, (u64)table + size);
 	leave_out(p, (u64)p, (u64)p + p->size);
@@ -377,7 +423,8 @@ static void follow(struct proof *p, u32 i)
 		for (k = 0; k < p->nr_objects; k++)
 			if (p->objects[k].g == i &&
 			    !find(p->stacks, p->nr_stacks, p->objects[k].lo))
-				read_all(p, p->objects[k].lo, p->objects[k].hi);
+				read_all(p, p->objects[k].lo,
+					 p->objects[k].hi + sizeof(u64));
 	}
 }
 
@@ -390,6 +437,8 @@ static int search(struct proof *p)
 	ret = walk_maps(p, leave_out_thread);
 	if (ret)
 		return ret;
+	if (p->too_many)
+		return -EAGAIN;
 	qsort(p->out, p->nr_out, sizeof(*p->out), by_lo);
 	ret = walk_maps(p, read_roots);
 	if (ret)
@@ -405,9 +454,11 @@ static int search(struct proof *p)
 static struct proof *proof_new(void)
 {
 	u32 n = port_load(&kgo_rt.r->nr_gs);
-	size_t size = sizeof(struct proof) + CHUNK + n + 5UL * n *
-		      sizeof(struct range) +
-		      (MAX_OWN + kgo_rt.nr_ms) * sizeof(struct range) + KGO_PAGE;
+	/* Stack and channel of each; of an M its own stack and that of signals. */
+	u32 nr_out = 2 * n + 2 * kgo_rt.nr_ms + kgo_rt.nr_ps +
+		     kgo_stack_each_free(NULL, NULL) + MAX_OWN;
+	size_t size = sizeof(struct proof) + CHUNK + n +
+		      (2UL * n + nr_out) * sizeof(struct range) + KGO_PAGE;
 	struct proof *p;
 
 	size = (size + KGO_PAGE - 1) & ~(KGO_PAGE - 1);
@@ -417,11 +468,12 @@ static struct proof *proof_new(void)
 		return NULL;
 	p->size = size;
 	p->nr_gs = n;
+	p->max_out = nr_out;
 	p->buf = (u64 *)(p + 1);
 	p->objects = (struct range *)((char *)p->buf + CHUNK);
 	p->stacks = p->objects + n;
 	p->out = p->stacks + n;
-	p->state = (u8 *)(p->out + 3UL * n + MAX_OWN + kgo_rt.nr_ms);
+	p->state = (u8 *)(p->out + nr_out);
 	return p;
 }
 
@@ -484,7 +536,7 @@ static int tell(struct proof *p, char **report)
  * One search, when all is quiet.  -EAGAIN if it was not.  A function of its own:
  * the stack from its caller's frame on is what the goroutine has.
  */
-static __attribute__((noinline)) int prove(char **report)
+static noinline int prove(char **report)
 {
 	struct pulse before, after;
 	struct proof *p;

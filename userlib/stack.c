@@ -212,6 +212,28 @@ void port_stack_free(struct kgo_g *g)
 	g->d.stack_hi = 0;
 }
 
+/**
+ * kgo_stack_each_free() - The stacks of default size that no goroutine has
+ * @fn: called for each, must not start or end a goroutine; or NULL
+ * @arg: for @fn
+ *
+ * Return: how many there are.
+ */
+u32 kgo_stack_each_free(void (*fn)(u64 lo, u64 hi, void *arg), void *arg)
+{
+	u32 n = 0;
+	u64 hi;
+
+	port_lock(&st.lock);
+	for (hi = st.free; hi; hi = *free_link(hi)) {
+		if (fn)
+			fn(hi - KGO_STACK_DEFAULT, hi, arg);
+		n++;
+	}
+	port_unlock(&st.lock);
+	return n;
+}
+
 /*
  * The G table is mapped whole and populated as it grows, so that a lack of
  * memory is an error here and no signal later.  It grows without gaps: the

@@ -47,6 +47,7 @@ void kgo_futex_wake(u32 *word);
 
 /* stack.c */
 void kgo_stack_init(void);
+u32 kgo_stack_each_free(void (*fn)(u64 lo, u64 hi, void *arg), void *arg);
 
 /* overflow.c */
 int kgo_overflow_init(void);
@@ -62,6 +63,9 @@ void kgo_preempt_send(u32 tid);
 /* m.c */
 int kgo_m_attach(struct kgo_m **mp);
 void kgo_m_detach(struct kgo_m *m);
+
+/* port_user.c */
+void kgo_huge(u64 at, size_t size);
 
 /* main.c */
 void kgo_check_alive(void);

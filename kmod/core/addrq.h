@@ -29,6 +29,11 @@ struct kgo_addrq_waiter {
 	u32		word;		/* for whoever waits this way */
 };
 
+/* sema.c: the two halves of kgo_sema_acquire() */
+bool kgo_sema_start(struct kgo_m *m, u32 *addr, struct kgo_addrq_waiter *w,
+		    bool lifo, kgo_lock_t **lock);
+bool kgo_sema_woken(u32 *addr, const struct kgo_addrq_waiter *w);
+
 struct kgo_addrq *kgo_addrq_of(const void *addr);
 void kgo_addrq_push(struct kgo_addrq *q, const void *addr,
 		    struct kgo_addrq_waiter *w, bool front);

@@ -8,6 +8,8 @@
  *   - An M owns at most one P.  One more may be given to it ahead of its park
  *     (arb_m.given): reserved, not owned.
  *   - No P is idle while an M wants one.
+ *   - No P from nr_on on is idle or blocked for longer than it takes to say so:
+ *     whoever lets go of one turns it off.
  *   - r->nr_avail is never less than the number of Ps that are idle or blocked:
  *     a P is counted before its word says so, and until after.  Who sees one
  *     too many looks in vain; who saw one too few would not look at all.
@@ -30,58 +32,6 @@
 static u64 arb_next_word(u64 old, u32 state, u32 m)
 {
 	return (((old >> 32) + 1) << 32) | (u64)(m << 2) | state;
-}
-
-static bool arb_queued(struct arb *arb, u32 p)
-{
-	struct kgo_pdesc *d = arb_pdesc(arb, p);
-
-	return port_load(&d->runq_head) != port_load(&d->runq_tail);
-}
-
-/**
- * arb_any_work() - Is there anything that an M with a P could take now?
- * @arb: the arbiter
- *
- * runnext is included, and so is a timer that nobody watches: their owner may
- * compute for long, and whoever filled or started them may have seen no P
- * available.
- * CONTEXT: any; as arb_p_has_work().
- */
-bool arb_any_work(struct arb *arb)
-{
-	u32 p;
-
-	if (port_load(&arb->r->gq_len))
-		return true;
-	for (p = 0; p < arb->nr_ps; p++)
-		if (arb_p_has_work(arb, p))
-			return true;
-	return false;
-}
-
-/**
- * arb_p_has_work() - Would a new owner of this P find something to do?
- * @arb: the arbiter
- * @p: index of a P
- *
- * Reads hints from memory that the program can scribble on: the answer is
- * only ever used to choose between two correct things.
- * CONTEXT: any.
- */
-bool arb_p_has_work(struct arb *arb, u32 p)
-{
-	struct kgo_pdesc *d = arb_pdesc(arb, p);
-	u64 when, keeper;
-
-	if (arb_queued(arb, p) || port_load(&d->runnext) ||
-	    port_load(&arb->r->gq_len))
-		return true;
-	when = port_load(&d->timer_when);
-	if (!when)
-		return false;
-	keeper = port_load(&arb->r->keeper_when);
-	return !keeper || keeper > when;
 }
 
 static bool arb_try_take(struct arb *arb, u32 p, u64 old, u32 m)
@@ -127,7 +77,8 @@ static u32 arb_take_busy(struct arb *arb, u32 m)
 	for (p = 0; p < arb->nr_ps; p++) {
 		old = port_load(&arb->word[p]);
 		state = arb_word_state(old);
-		if (state == ARB_RUNNING || !arb_p_has_work(arb, p))
+		if ((state != ARB_IDLE && state != ARB_BLOCKED) ||
+		    !arb_p_has_work(arb, p))
 			continue;
 		if (!arb_try_take(arb, p, old, m))
 			continue;
@@ -205,8 +156,9 @@ static struct arb_m *arb_first(struct kgo_list *head)
 static int arb_put(struct arb *arb, struct arb_m *am, struct arb_m *target)
 {
 	u32 p = am->p;
+	bool off = p >= arb->nr_on && !target;
 	struct arb_m *to;
-	u64 old;
+	u64 old, new;
 
 	port_assert_held(&arb->lock);
 	if (target && target->mode == ARB_GONE)
@@ -215,29 +167,30 @@ static int arb_put(struct arb *arb, struct arb_m *am, struct arb_m *target)
 		return -EBUSY;
 
 	to = target;
-	if (!to)
+	if (!to && !off)
 		to = arb_first(&arb->want);
-	if (!to && arb_p_has_work(arb, p))
+	if (!to && !off && arb_p_has_work(arb, p))
 		to = arb_first(&arb->spare);
 
 	/*
 	 * The word is RUNNING(am) and only am moves it, unless am is leaving:
 	 * then it may be BLOCKED(am) and go to somebody else meanwhile.
 	 */
-	if (!to)
+	if (!to && !off)
 		port_add(&arb->r->nr_avail, 1);
 	do {
 		old = port_load(&arb->word[p]);
-		if (arb_word_state(old) == ARB_IDLE ||
-		    arb_word_m(old) != am->index) {
+		if (!arb_word_is_of(old, am->index)) {
 			port_store(&am->p, KGO_NONE);
-			if (!to)
+			if (!to && !off)
 				port_add(&arb->r->nr_avail, -1U);
 			return -ENXIO;
 		}
-	} while (!port_cas(&arb->word[p], old, to ?
-			   arb_next_word(old, ARB_RUNNING, to->index) :
-			   arb_next_word(old, ARB_IDLE, 0)));
+		if (to)
+			new = arb_next_word(old, ARB_RUNNING, to->index);
+		else
+			new = arb_next_word(old, off ? ARB_OFF : ARB_IDLE, 0);
+	} while (!port_cas(&arb->word[p], old, new));
 	am->last_p = p;
 	port_store(&am->p, KGO_NONE);
 	/* It was counted already, and is no more, or twice. */
@@ -269,6 +222,54 @@ static void arb_offer(struct arb *arb)
 	p = arb_take_busy(arb, to->index);
 	if (p == KGO_NONE && arb_any_work(arb))
 		p = arb_take_any(arb, to->index, KGO_NONE);
+	if (p != KGO_NONE)
+		arb_grant(arb, to, p, 0);
+}
+
+/**
+ * arb_turn_off() - Nobody owns a P any more that nobody is to own
+ * @arb: the arbiter
+ * @p: index of a P, not below nr_on
+ *
+ * CONTEXT: arb->lock held.  Return: false if an M owns it still.
+ */
+bool arb_turn_off(struct arb *arb, u32 p)
+{
+	u64 old;
+
+	port_assert_held(&arb->lock);
+	do {
+		old = port_load(&arb->word[p]);
+		if (arb_word_state(old) == ARB_OFF)
+			return true;
+		if (arb_word_state(old) == ARB_RUNNING)
+			return false;
+	} while (!port_cas(&arb->word[p], old, arb_next_word(old, ARB_OFF, 0)));
+	port_add(&arb->r->nr_avail, -1U);
+	return true;
+}
+
+/**
+ * arb_turn_on() - A P may be owned again
+ * @arb: the arbiter
+ * @p: index of a P below nr_on that is off
+ *
+ * CONTEXT: arb->lock held.
+ */
+void arb_turn_on(struct arb *arb, u32 p)
+{
+	struct arb_m *to = arb_first(&arb->want);
+	u64 old = port_load(&arb->word[p]);
+
+	port_assert_held(&arb->lock);
+	port_add(&arb->r->nr_avail, 1);
+	/* Only a holder of the lock moves a word that says OFF. */
+	port_store(&arb->word[p], arb_next_word(old, ARB_IDLE, 0));
+	if (!to) {
+		arb_offer(arb);
+		return;
+	}
+	p = arb_take_any(arb, to->index, p);
 	if (p != KGO_NONE)
 		arb_grant(arb, to, p, 0);
 }
@@ -318,6 +319,7 @@ int arb_init(struct arb *arb, u32 nr_ps, struct kgo_rdesc *r, void *pdesc)
 	if (!arb->grant)
 		arb->grant = arb_port_grant;
 	arb->nr_ps = nr_ps;
+	arb->nr_on = nr_ps;
 	arb->r = r;
 	arb->pdesc = pdesc;
 	arb->moves = 1;
@@ -388,9 +390,12 @@ bool arb_block(struct arb *arb, struct arb_m *am)
 		return false;
 	}
 	/*
-	 * A full barrier: the word is BLOCKED before nr_parked is read.  Pairs
-	 * with the one in arb_park(), which is listed before it reads words.
+	 * A full barrier: the word is BLOCKED before nr_on and nr_parked are
+	 * read.  Pairs with the ones in arb_use(), and in arb_park(), which is
+	 * listed before it reads words.
 	 */
+	if (unlikely(p >= port_load(&arb->nr_on)))
+		return true;
 	if (avail == 1 && port_load(&arb->nr_parked) &&
 	    !port_load(&arb->r->nr_spinning) && arb_any_work(arb))
 		return true;
@@ -448,6 +453,11 @@ bool arb_handoff(struct arb *arb, struct arb_m *am)
 	port_lock(&arb->lock);
 	p = port_load(&am->p);
 	old = port_load(&am->block_word);
+	if (unlikely(p >= arb->nr_on)) {
+		if (p < arb->nr_ps)
+			arb_turn_off(arb, p);
+		goto unlock;
+	}
 	to = arb_first(&arb->want);
 	if (!to)
 		to = arb_first(&arb->spare);
@@ -458,6 +468,7 @@ bool arb_handoff(struct arb *arb, struct arb_m *am)
 		arb_grant(arb, to, p, 0);
 		done = true;
 	}
+unlock:
 	port_unlock(&arb->lock);
 	return done;
 }

@@ -22,6 +22,9 @@
  *   RUNNING(m)  m owns it and may touch the P's record
  *   BLOCKED(m)  m owned it when it went to sleep outside the runtime; whoever
  *               moves the word to RUNNING owns it, m included
+ *   OFF         not in use: nobody can own it but who had it turned off
+ *               (arb_use in procs.c).  It gets there from IDLE, BLOCKED and, by
+ *               its M when that lets go of it, RUNNING; and goes to IDLE.
  *
  * The sequence number in the word changes with every move, so that a hand-off
  * that was planned for one sleep never takes the P of a later one.
@@ -38,6 +41,7 @@
 #define ARB_IDLE	0U
 #define ARB_RUNNING	1U
 #define ARB_BLOCKED	2U
+#define ARB_OFF		3U
 
 /* Where an M is, arb_m.mode */
 #define ARB_OUT		0U	/* not parked */
@@ -78,6 +82,7 @@ struct arb {
 	u64			moves;		/* L: of Ms, see deadlock.c */
 	u64			told;		/* L: likewise */
 	u32			nr_ps;		/* C */
+	u32			nr_on;		/* L, read without: those below are in use */
 	u64			*word;		/* one P word per P */
 	struct kgo_rdesc	*r;		/* C: hints are shared with the runtime */
 	char			*pdesc;		/* C: P records, KGO_P_STRIDE apart */
@@ -103,6 +108,15 @@ static inline u32 arb_word_m(u64 word)
 	return (u32)word >> 2;
 }
 
+/* Does it say that this M owns the P, or did when it went to sleep? */
+static inline bool arb_word_is_of(u64 word, u32 m)
+{
+	u32 state = arb_word_state(word);
+
+	return (state == ARB_RUNNING || state == ARB_BLOCKED) &&
+	       arb_word_m(word) == m;
+}
+
 int arb_init(struct arb *arb, u32 nr_ps, struct kgo_rdesc *r, void *pdesc);
 void arb_destroy(struct arb *arb);
 void arb_m_init(struct arb_m *am, u32 index);
@@ -120,9 +134,16 @@ bool arb_granted(struct arb *arb, struct arb_m *am);
 void arb_unpark(struct arb *arb, struct arb_m *am);
 void arb_leave(struct arb *arb, struct arb_m *am);
 
+bool arb_turn_off(struct arb *arb, u32 p);
+void arb_turn_on(struct arb *arb, u32 p);
+void arb_list_del(struct arb *arb, struct arb_m *am);
+
+/* arb_work.c */
 bool arb_p_has_work(struct arb *arb, u32 p);
 bool arb_any_work(struct arb *arb);
-void arb_list_del(struct arb *arb, struct arb_m *am);
+
+/* procs.c */
+void arb_use(struct arb *arb, u32 n);
 
 /* deadlock.c */
 u64 arb_suspect(struct arb *arb);

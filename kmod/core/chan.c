@@ -278,6 +278,11 @@ static int nil_op(bool send, long long ns)
 	m = kgo_enter_sched();
 	if (unlikely(!m))
 		return -EPERM;
+	if (unlikely(kgo_is_stackless(m->curg))) {
+		kgo_leave_sched();
+		return kgo_cont_refuse(send ? KGO_WAIT_CHAN_SEND :
+				       KGO_WAIT_CHAN_RECEIVE);
+	}
 	for (;;) {
 		kgo_g_park(m, send ? KGO_WAIT_CHAN_SEND_NIL :
 			   KGO_WAIT_CHAN_RECEIVE_NIL, NULL);
@@ -342,6 +347,11 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 		port_unlock(&c->lock);
 		if (ready)
 			kgo_g_ready(ready);
+	} else if (unlikely(kgo_is_stackless(m->curg))) {
+		port_unlock(&c->lock);
+		kgo_leave_sched();
+		return kgo_cont_refuse(ns > 0 ? KGO_WAIT_SELECT : send ?
+				       KGO_WAIT_CHAN_SEND : KGO_WAIT_CHAN_RECEIVE);
 	} else if (ns < 0) {
 		ret = chan_wait(m, c, elem, send);
 	} else {

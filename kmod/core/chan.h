@@ -45,7 +45,8 @@ static inline bool kgo_chan_is_foreign(const struct kgo_chan *c)
 }
 
 /*
- * struct kgo_select - A select that waits, on the stack of its goroutine
+ * struct kgo_select - A select that waits, on the stack of its goroutine or in
+ * the record of one that has none
  *
  * Found by others through its waiters, under the lock of their channel, and
  * through its timer, under the lock of the heap.  So it may go once its
@@ -55,8 +56,11 @@ struct kgo_select {
 	kgo_lock_t	lock;
 	bool		decided;	/* Q: lock; read without as a hint */
 	bool		parked;		/* Q: lock; if held by others: off its stack */
+	bool		timed;		/* C: timer was started */
+	u32		n;		/* C: how many cases */
 	struct kgo_waiter *won;		/* Q: lock; NULL and decided: its time is over */
 	struct kgo_g	*g;		/* C */
+	struct kgo_case	*cases;		/* C */
 	struct kgo_alarm timer;
 };
 
@@ -134,6 +138,11 @@ int kgo_chan_recv_now(struct kgo_chan *c, void *v, struct kgo_waiter *me,
 bool kgo_select_decide(struct kgo_waiter *w, struct kgo_g **ready);
 enum chan_taken kgo_select_take(struct kgo_waiter *me, struct kgo_waiter *w,
 				struct kgo_g **ready);
+int kgo_select_now(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
+		   long long ns);
+int kgo_select_start(struct kgo_m *m, struct kgo_select *sel,
+		     struct kgo_case *cases, unsigned int n, long long ns);
+int kgo_select_finish(struct kgo_select *sel);
 int kgo_select_one(struct kgo_m *m, struct kgo_chan *c, void *v, bool send,
 		   long long ns);
 

@@ -24,8 +24,13 @@ void kgo_cond_wait(struct kgo_cond *c, struct kgo_mutex *mu)
 {
 	struct kgo_addrq *q = kgo_addrq_of(c);
 	struct kgo_addrq_waiter w;
+	struct kgo_g *g = kgo_self_g();
 	struct kgo_m *m;
 
+	if (unlikely(g && kgo_is_stackless(g))) {
+		kgo_cont_refuse(KGO_WAIT_COND);
+		return;
+	}
 	w.word = port_add(&c->wait, 1) - 1;
 	kgo_mutex_unlock(mu);
 	m = kgo_enter_sched();

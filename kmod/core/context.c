@@ -97,7 +97,7 @@ static bool is_source(const struct kgo_ctx *ctx)
 
 static void lock_tree(struct source *s)
 {
-	kgo_mutex_lock(&s->tree->lock);
+	kgo_mutex_lock_own(&s->tree->lock);
 }
 
 static void unlock_tree(struct source *s)
@@ -259,6 +259,16 @@ static void cancel_tree(struct source *top, int err, int cause,
 	}
 }
 
+static void wait_for_memory(void)
+{
+	struct kgo_g *g = kgo_self_g();
+
+	if (g && kgo_is_stackless(g))
+		port_pause();
+	else if (kgo_sleep(AGAIN_NS))
+		kgo_yield();
+}
+
 static void run_all(struct kgo_list *run)
 {
 	struct kgo_ctx_after *a;
@@ -267,8 +277,7 @@ static void run_all(struct kgo_list *run)
 	while ((l = kgo_list_pop_front(run))) {
 		a = container_of(l, struct kgo_ctx_after, link);
 		while (kgo_go_at(a->site, a->fn, a->arg, NULL))
-			if (kgo_sleep(AGAIN_NS))
-				kgo_yield();
+			wait_for_memory();
 		after_put(a);
 	}
 }

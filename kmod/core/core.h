@@ -7,6 +7,7 @@
 #define KGO_CORE_CORE_H
 
 #include "types.h"
+#include "gq.h"
 #include "include/kgo/api.h"
 
 /*
@@ -136,6 +137,32 @@ static inline u32 kgo_rand(struct kgo_m *m)
 	return (u32)(x >> 32);
 }
 
+/**
+ * kgo_g_set_state() - The one writer of a goroutine's state; see g.c
+ * @g: the goroutine; the caller owns it in state @from
+ * @from: the state it is in
+ * @to: the state it goes to
+ *
+ * What the caller wrote to the goroutine before is seen with the new state.
+ * Throws if it is in another state than @from.
+ * CONTEXT: with in_sched set.
+ */
+static inline void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to)
+{
+	u32 old = port_load(&g->d.state);
+
+	if (unlikely((old & ~KGO_G_SCAN) != from)) {
+		port_throw("goroutine is not in the state that its owner says");
+		return;
+	}
+	if (from != KGO_G_WAITING) {
+		port_store_release(&g->d.state, to);
+		return;
+	}
+	while (!port_cas(&g->d.state, from, to))
+		port_relax();
+}
+
 /* How much of a stack is touched when its goroutine comes to run, or starts. */
 #define KGO_WARM_STACK	256U
 
@@ -157,6 +184,39 @@ static inline void kgo_warm_g(const struct kgo_g *g)
 {
 	__builtin_prefetch(g, 1);
 	__builtin_prefetch((const char *)g + 64, 1);
+}
+
+/*
+ * A dead goroutine of a P's list, or NULL.  With @stacks all there have one.
+ */
+static inline struct kgo_g *kgo_g_take(struct kgo_gq *gfree, bool stacks)
+{
+	struct kgo_g *g = kgo_gq_pop(gfree), *next;
+
+	/* The next spawn's; its descriptor was fetched by the last one. */
+	if (PORT_STACKS && gfree->head) {
+		next = port_g(gfree->head);
+		if (stacks)
+			kgo_warm_stack(next);
+		kgo_warm_g(port_g(next->next));
+	}
+	return g;
+}
+
+/* What a goroutine is, from its start on. */
+static inline void kgo_g_fill(struct kgo_g *g, u64 goid, u64 parent,
+			      void (*fn)(void *), void *arg,
+			      const struct kgo_site *site)
+{
+	g->arg = arg;
+	port_store(&g->bound, NULL);
+	g->d.flags = 0;
+	g->d.goid = goid;
+	g->d.parent = parent;
+	g->d.fn = (u64)(unsigned long)fn;
+	g->d.site = (u64)(unsigned long)site;
+	g->d.m = KGO_NONE;
+	g->d.p = KGO_NONE;
 }
 
 /* rt.c */
@@ -198,23 +258,22 @@ void kgo_quiesce_init(void);
 void kgo_quiesce_wake(void);
 int kgo_wait_end(u64 seen, long long ns);
 
-/* gq.c: queues of goroutines linked by index */
-void kgo_gq_push(struct kgo_gq *q, struct kgo_g *g);
-void kgo_gq_push_front(struct kgo_gq *q, struct kgo_g *g);
-struct kgo_g *kgo_gq_pop(struct kgo_gq *q);
+/* gq.c: queues of queues of goroutines */
 void kgo_batches_put(struct kgo_batches *b, struct kgo_gq *q);
 struct kgo_gq kgo_batches_get(struct kgo_batches *b, bool one);
 bool kgo_batches_remove(struct kgo_batches *b, struct kgo_g *g);
 
 /* g.c */
-void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to);
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
 int kgo_g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size);
-void kgo_g_fill(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *), void *arg,
-		u16 flags, const struct kgo_site *site);
+void kgo_g_become(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *), void *arg,
+		  u16 flags, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
+void kgo_g_free_all(struct kgo_p *p);
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
+void __noreturn kgo_g_end(void);
+void kgo_g_end_bare(struct kgo_g *g);
 
 /*
  * struct kgo_birth - What a new goroutine gets beside its function
@@ -247,12 +306,36 @@ void kgo_m_main_first(struct kgo_m *m, struct kgo_g *g);
 void kgo_m_rest(struct kgo_m *m);
 void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
-void __noreturn kgo_g_end(void);
 void kgo_leave(struct kgo_m *m, u8 post);
-void kgo_wakep(struct kgo_m *m);
+void kgo_chain(struct kgo_m *m);
+struct kgo_g *kgo_next_bound(struct kgo_m *m);
+void kgo_wakep_slow(struct kgo_m *m);
 bool kgo_ensure_spare(struct kgo_m *m);
 void kgo_watch_timers(struct kgo_m *m, struct kgo_p *p);
 void kgo_start(struct kgo_m *m, struct kgo_g *g);
+
+/**
+ * kgo_wakep() - There is new work: see that somebody looks for it
+ * @m: the calling M with in_sched set, or NULL
+ *
+ * The work was queued with a full barrier after it.
+ * CONTEXT: no lock held; does not sleep.
+ */
+static inline void kgo_wakep(struct kgo_m *m)
+{
+	struct kgo_rdesc *r = kgo_rt.r;
+
+	if (port_load(&r->nr_avail) && !port_load(&r->nr_spinning))
+		kgo_wakep_slow(m);
+}
+
+/* cont.c: goroutines without a stack */
+#define KGO_STACKLESS	(~(size_t)0)	/* for kgo_g_new(), as a stack size */
+
+void kgo_cont_run(struct kgo_m *m, struct kgo_g *g);
+void kgo_cont_end(struct kgo_m *m, struct kgo_g *g);
+void kgo_cont_destroy(void);
+int kgo_cont_refuse(u16 reason);
 
 /* defer.c: what a goroutine has to see to on its way out */
 enum kgo_frame_kind {
@@ -296,6 +379,8 @@ static inline void kgo_wait_on(struct kgo_m *m, const void *object)
 
 /* park.c */
 void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
+void kgo_park_bare(struct kgo_m *m, u16 reason, kgo_lock_t *unlock);
+bool kgo_others_wait(struct kgo_m *m);
 void kgo_g_ready(struct kgo_g *g);
 void kgo_g_ready_behind(struct kgo_g *g);
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
@@ -318,6 +403,7 @@ struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v);
 bool kgo_chan_drain(struct kgo_chan *c);
 
 /* timer.c; struct kgo_alarm is in <kgo/time.h> */
+int kgo_sleep_start(struct kgo_m *m, long long ns, kgo_lock_t **lock);
 int kgo_alarm_start(struct kgo_alarm *a, long long ns);
 bool kgo_alarm_stop(struct kgo_alarm *a);
 struct kgo_p *kgo_alarm_lock(struct kgo_alarm *a);
@@ -326,6 +412,10 @@ bool kgo_alarm_take(struct kgo_p *p, struct kgo_alarm *a);
 void kgo_alarm_put(struct kgo_p *p, struct kgo_alarm *a, long long ns);
 u32 kgo_timers_run(struct kgo_p *p, u64 now);
 u64 kgo_timers_first(void);
+int kgo_timers_move(struct kgo_p *from, struct kgo_p *to);
+
+/* procs.c */
+int kgo_p_clear(struct kgo_p *p);
 
 /* addrq.c */
 void kgo_addrq_init(void);
@@ -333,6 +423,9 @@ const void *kgo_addrq_table(size_t *size);
 
 /* chan.c: it may be used in any bubble, wherever it was made */
 void kgo_chan_everywhere(struct kgo_chan *c);
+
+/* sync.c */
+void kgo_mutex_lock_own(struct kgo_mutex *mu);
 
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);

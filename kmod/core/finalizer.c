@@ -242,8 +242,11 @@ void kgo_obj_put(struct kgo_obj *obj)
 int kgo_finalizer_drain(void)
 {
 	struct drain_waiter w;
+	struct kgo_g *g = kgo_self_g();
 	struct kgo_m *m;
 
+	if (unlikely(g && kgo_is_stackless(g)))
+		return kgo_cont_refuse(KGO_WAIT_QUIESCE);
 	if (kgo_goid() && kgo_goid() == port_load(&fin.goid))
 		return -EDEADLK;
 	m = kgo_enter_sched();

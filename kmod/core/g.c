@@ -29,39 +29,20 @@
  * step out of WAITING is a compare-and-swap.
  *
  * Dead goroutines keep a stack of the default size: a spawn that finds one
- * allocates nothing.
+ * allocates nothing.  A P has them in two stacks, one of them full or empty, so
+ * that they come and go by whole batches, as in Bonwick's magazines: who ends
+ * on another P than it was started on is not touched once more on its way.
+ *
+ * Those that never had a stack are kept apart, so that
+ * neither kind costs the other memory; only when the table is full one becomes
+ * the other.
  */
 #include "core.h"
 
-#define GFREE_MAX	64U	/* on a P, then half go to the global list */
+#define GFREE_BATCH	32U	/* a P keeps two of them, then one goes to all */
 #define GOID_BATCH	16U
 #define G_BATCH		16U	/* fresh descriptors that a P takes at once */
 
-/**
- * kgo_g_set_state() - The one writer of a goroutine's state
- * @g: the goroutine; the caller owns it in state @from
- * @from: the state it is in
- * @to: the state it goes to
- *
- * What the caller wrote to the goroutine before is seen with the new state.
- * Throws if it is in another state than @from.
- * CONTEXT: with in_sched set.
- */
-void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to)
-{
-	u32 old = port_load(&g->d.state);
-
-	if (unlikely((old & ~KGO_G_SCAN) != from)) {
-		port_throw("goroutine is not in the state that its owner says");
-		return;
-	}
-	if (from != KGO_G_WAITING) {
-		port_store_release(&g->d.state, to);
-		return;
-	}
-	while (!port_cas(&g->d.state, from, to))
-		port_relax();
-}
 
 /* Reserve fresh descriptors: for a P a batch, else one. */
 static int g_reserve(u32 want, u32 *first, u32 *n)
@@ -83,7 +64,7 @@ static int g_reserve(u32 want, u32 *first, u32 *n)
 	return 0;
 }
 
-static int g_fresh(struct kgo_p *p, struct kgo_g **gp)
+static noinline int g_fresh(struct kgo_p *p, struct kgo_g **gp)
 {
 	u32 index, n;
 	int ret;
@@ -107,27 +88,93 @@ static int g_fresh(struct kgo_p *p, struct kgo_g **gp)
 	return 0;
 }
 
-/* A batch goes to @p; or, without one, one goroutine is taken from it. */
-static struct kgo_g *g_from_global(struct kgo_p *p)
+static struct kgo_gq *gfree_of(struct kgo_p *p, bool bare)
 {
-	struct kgo_gq q;
-
-	if (!port_load(&kgo_rt.gfree.n))
-		return NULL;
-	port_lock(&kgo_rt.gfree_lock);
-	q = kgo_batches_get(&kgo_rt.gfree, !p);
-	port_unlock(&kgo_rt.gfree_lock);
-	if (!p)
-		return kgo_gq_pop(&q);
-	p->gfree = q;
-	return kgo_gq_pop(&p->gfree);
+	return bare ? &p->gbare : &p->gfree;
 }
 
-static void g_to_global(struct kgo_gq *q)
+static struct kgo_batches *gfree_global(bool bare)
+{
+	return bare ? &kgo_rt.gbare : &kgo_rt.gfree;
+}
+
+static struct kgo_gq *gfull_of(struct kgo_p *p, bool bare)
+{
+	return bare ? &p->gbare_full : &p->gfull;
+}
+
+static void g_to_global(struct kgo_gq *q, bool bare)
 {
 	port_lock(&kgo_rt.gfree_lock);
-	kgo_batches_put(&kgo_rt.gfree, q);
+	kgo_batches_put(gfree_global(bare), q);
 	port_unlock(&kgo_rt.gfree_lock);
+}
+
+static noinline void g_to_global_one(struct kgo_g *g, bool bare)
+{
+	struct kgo_gq q = { 0 };
+
+	kgo_gq_push(&q, g);
+	g_to_global(&q, bare);
+}
+
+/* A batch to pop from, or one goroutine if @one, that is nobody's. */
+static struct kgo_gq g_batch(bool bare, bool one)
+{
+	struct kgo_batches *all = gfree_global(bare);
+	struct kgo_gq q = { 0 };
+
+	if (!port_load(&all->n))
+		return q;
+	port_lock(&kgo_rt.gfree_lock);
+	q = kgo_batches_get(all, one);
+	port_unlock(&kgo_rt.gfree_lock);
+	return q;
+}
+
+/* A dead one of a kind: @p, if there is one, has none at hand. */
+static noinline struct kgo_g *g_refill(struct kgo_p *p, bool bare)
+{
+	struct kgo_gq q, *gfree, *gfull;
+
+	if (!p) {
+		q = g_batch(bare, true);
+		return kgo_gq_pop(&q);
+	}
+	gfree = gfree_of(p, bare);
+	gfull = gfull_of(p, bare);
+	if (gfull->head) {
+		*gfree = *gfull;
+		*gfull = (struct kgo_gq){ 0 };
+	} else {
+		*gfree = g_batch(bare, false);
+	}
+	return kgo_gq_pop(gfree);
+}
+
+/* The list of @p is as long as a batch; so may the other one be. */
+static noinline void g_spill(struct kgo_p *p, bool bare)
+{
+	struct kgo_gq *gfree = gfree_of(p, bare), *gfull = gfull_of(p, bare);
+
+	if (gfull->head)
+		g_to_global(gfull, bare);
+	*gfull = *gfree;
+	*gfree = (struct kgo_gq){ 0 };
+}
+
+/* The table is full: one of the other kind, if there is one here. */
+static struct kgo_g *g_of_other_kind(struct kgo_p *p, bool bare)
+{
+	struct kgo_g *g = NULL;
+
+	if (p && gfree_of(p, !bare)->head)
+		g = kgo_gq_pop(gfree_of(p, !bare));
+	if (!g)
+		g = g_refill(p, !bare);
+	if (g && bare)
+		port_stack_free(g);
+	return g;
 }
 
 static u64 g_number(struct kgo_p *p)
@@ -143,31 +190,28 @@ static u64 g_number(struct kgo_p *p)
 
 static inline int g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size)
 {
+	const bool bare = stack_size == KGO_STACKLESS;
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
-	struct kgo_g *g = NULL, *next;
+	struct kgo_g *g;
 	int ret;
 
-	if (p && p->gfree.head) {
-		g = kgo_gq_pop(&p->gfree);
-		/* The next spawn's; its descriptor was fetched by the last one. */
-		if (p->gfree.head) {
-			next = port_g(p->gfree.head);
-			kgo_warm_stack(next);
-			kgo_warm_g(port_g(next->next));
-		}
-	}
-	if (!g)
-		g = g_from_global(p);
-	if (!g) {
+	if (p && gfree_of(p, bare)->head)
+		g = kgo_g_take(gfree_of(p, bare), !bare);
+	else
+		g = g_refill(p, bare);
+	if (unlikely(!g)) {
 		ret = g_fresh(p, &g);
-		if (ret)
+		if (ret == -EAGAIN)
+			g = g_of_other_kind(p, bare);
+		if (!g)
 			return ret;
 	}
-	if (stack_size && g->d.stack_lo)
+	if (!bare && stack_size && g->d.stack_lo)
 		port_stack_free(g);
-	if (!g->d.stack_lo) {
+	if (!bare && !g->d.stack_lo) {
 		ret = port_stack_alloc(g, stack_size);
 		if (ret) {
+			g->d.flags = 0;
 			kgo_g_free(m, g);
 			return ret;
 		}
@@ -176,20 +220,18 @@ static inline int g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size)
 	return 0;
 }
 
-static inline void g_fill(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *),
-			  void *arg, u16 flags, const struct kgo_site *site)
+static inline void g_become(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *),
+			    void *arg, u16 flags, const struct kgo_site *site)
 {
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 
-	g->arg = arg;
-	g->bound = NULL;
-	g->d.flags = flags;
-	g->d.goid = g_number(p);
-	g->d.parent = m && m->curg ? m->curg->d.goid : 0;
-	g->d.fn = (u64)(unsigned long)fn;
-	g->d.site = (u64)(unsigned long)site;
-	g->d.m = KGO_NONE;
-	g->d.p = KGO_NONE;
+	kgo_g_fill(g, g_number(p), m && m->curg ? m->curg->d.goid : 0, fn, arg,
+		   site);
+	if (unlikely(flags)) {
+		g->d.flags = flags;
+		if (flags & KGO_GF_STACKLESS)
+			g->cont = NULL;
+	}
 	port_g_init(g);
 	if (p)
 		port_store(&p->d.spawned, p->d.spawned + 1);
@@ -211,7 +253,7 @@ int kgo_g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size)
 }
 
 /**
- * kgo_g_fill() - Make a goroutine of a descriptor
+ * kgo_g_become() - Make a goroutine of a descriptor
  * @m: the calling M with in_sched set, or NULL
  * @g: from kgo_g_make()
  * @fn: what it will run
@@ -221,10 +263,10 @@ int kgo_g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size)
  *
  * CONTEXT: any.
  */
-void kgo_g_fill(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *), void *arg,
-		u16 flags, const struct kgo_site *site)
+void kgo_g_become(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *), void *arg,
+		  u16 flags, const struct kgo_site *site)
 {
-	g_fill(m, g, fn, arg, flags, site);
+	g_become(m, g, fn, arg, flags, site);
 }
 
 /**
@@ -233,7 +275,7 @@ void kgo_g_fill(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *), void *arg,
  * @gp: where it goes
  * @fn: what it will run
  * @arg: passed to @fn
- * @stack_size: 0 for the default
+ * @stack_size: 0 for the default, %KGO_STACKLESS for none
  * @site: its go statement, or NULL
  *
  * CONTEXT: may sleep, no lock held.
@@ -243,10 +285,12 @@ void kgo_g_fill(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *), void *arg,
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site)
 {
+	const u16 flags = stack_size == KGO_STACKLESS ? KGO_GF_STACKLESS :
+			  stack_size ? KGO_GF_ODD_STACK : 0;
 	int ret = g_make(m, gp, stack_size);
 
 	if (!ret)
-		g_fill(m, *gp, fn, arg, stack_size ? KGO_GF_ODD_STACK : 0, site);
+		g_become(m, *gp, fn, arg, flags, site);
 	return ret;
 }
 
@@ -259,8 +303,9 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
  */
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 {
+	const bool bare = kgo_is_stackless(g);
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
-	struct kgo_gq half = { 0 };
+	struct kgo_gq *gfree;
 
 	if (unlikely(g->d.flags & (KGO_GF_ODD_STACK | KGO_GF_RESERVED))) {
 		if (g->d.flags & KGO_GF_RESERVED) {
@@ -270,17 +315,30 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 		port_stack_free(g);
 		g->d.flags = 0;
 	}
-	if (!p) {
-		kgo_gq_push(&half, g);
-		g_to_global(&half);
+	if (unlikely(!p)) {
+		g_to_global_one(g, bare);
 		return;
 	}
-	kgo_gq_push_front(&p->gfree, g);
-	if (p->gfree.n < GFREE_MAX)
-		return;
-	while (half.n < GFREE_MAX / 2)
-		kgo_gq_push(&half, kgo_gq_pop(&p->gfree));
-	g_to_global(&half);
+	gfree = gfree_of(p, bare);
+	kgo_gq_push_front(gfree, g);
+	if (unlikely(gfree->n >= GFREE_BATCH))
+		g_spill(p, bare);
+}
+
+/**
+ * kgo_g_free_all() - The dead goroutines that a P keeps are for all
+ * @p: a P that the caller owns
+ *
+ * CONTEXT: no lock held.
+ */
+void kgo_g_free_all(struct kgo_p *p)
+{
+	int bare;
+
+	for (bare = 0; bare < 2; bare++) {
+		g_to_global(gfree_of(p, bare), bare);
+		g_to_global(gfull_of(p, bare), bare);
+	}
 }
 
 /**
@@ -299,4 +357,51 @@ void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g)
 	else
 		port_add(&kgo_rt.ext_exited, 1);
 	kgo_g_free(m, g);
+}
+
+/* What a goroutine does last of all on its stack.  Returns with in_sched set. */
+static struct kgo_m *last_steps(struct kgo_g *g)
+{
+	struct kgo_m *m;
+
+	if (unlikely(g->x))
+		kgo_gx_end(g);
+	m = port_self();
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	/* For the free list; it can also end without a P. */
+	if (unlikely(!kgo_m_has_p(m)))
+		port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0);
+	return m;
+}
+
+/**
+ * kgo_g_end() - End the calling goroutine
+ *
+ * CONTEXT: a goroutine whose deferred calls have been run.  Does not return.
+ */
+void kgo_g_end(void)
+{
+	struct kgo_g *g = port_self()->curg;
+	struct kgo_m *m = last_steps(g);
+
+	if (m->chains && !kgo_is_stackless(g))
+		kgo_chain(m);
+	kgo_leave(m, KGO_POST_EXIT);
+	for (;;)
+		port_throw("a goroutine ran on after its end");
+}
+
+/**
+ * kgo_g_end_bare() - kgo_g_end() of a stackless one, which returns instead
+ * @g: the calling goroutine; its last body has returned
+ *
+ * CONTEXT: as kgo_g_end().  Returns with in_sched set, to port_run().
+ */
+void kgo_g_end_bare(struct kgo_g *g)
+{
+	struct kgo_m *m = last_steps(g);
+
+	m->prev = g;
+	m->post = KGO_POST_EXIT;
 }

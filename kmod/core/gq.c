@@ -1,49 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Queues of goroutines, linked by index through kgo_g.next, and queues of such
- * queues.
+ * Queues of queues of goroutines (gq.h).
  *
  * A goroutine is in at most one of them.  No locking of their own.
  */
 #include "core.h"
-
-/* At the end. */
-void kgo_gq_push(struct kgo_gq *q, struct kgo_g *g)
-{
-	g->next = KGO_NO_G;
-	if (q->tail)
-		port_g(q->tail)->next = g->index;
-	else
-		q->head = g->index;
-	q->tail = g->index;
-	port_store(&q->n, q->n + 1);
-}
-
-/* At the front: free lists are stacks, for warm caches. */
-void kgo_gq_push_front(struct kgo_gq *q, struct kgo_g *g)
-{
-	g->next = q->head;
-	if (!q->head)
-		q->tail = g->index;
-	q->head = g->index;
-	port_store(&q->n, q->n + 1);
-}
-
-/* From the front, or NULL. */
-struct kgo_g *kgo_gq_pop(struct kgo_gq *q)
-{
-	struct kgo_g *g;
-
-	if (!q->head)
-		return NULL;
-	g = port_g(q->head);
-	q->head = g->next;
-	if (!q->head)
-		q->tail = KGO_NO_G;
-	g->next = KGO_NO_G;
-	port_store(&q->n, q->n - 1);
-	return g;
-}
 
 /* Add @q as a batch; it is empty then. */
 void kgo_batches_put(struct kgo_batches *b, struct kgo_gq *q)

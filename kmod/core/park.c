@@ -12,10 +12,12 @@
 
 #define RETRY_NS	10000000ULL
 
-static void set_waiting(struct kgo_g *g, u16 reason)
+static void set_waiting(struct kgo_m *m, struct kgo_g *g, u16 reason)
 {
 	port_store(&g->d.reason, reason);
 	port_store(&g->d.wait_since, port_now_coarse());
+	port_store(&g->wait_on, m->wait_on);
+	m->wait_on = NULL;
 }
 
 /**
@@ -29,14 +31,24 @@ static void set_waiting(struct kgo_g *g, u16 reason)
  */
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g)
 {
+	struct kgo_g *next;
 	struct kgo_p *p;
 	u64 deadline;
+	int ret;
 
 	do {
 		deadline = kgo_ensure_spare(m) ? 0 : port_now() + RETRY_NS;
-		if (port_enter(m, KGO_ENTER_PARK_BOUND, 0, 0, deadline) ==
-		    -EDEADLK)
+		next = kgo_next_bound(m);
+		/* It has been readied already, and nobody is before it. */
+		if (next == g)
+			break;
+		ret = port_enter(m, KGO_ENTER_PARK_BOUND,
+				 next ? KGO_ENTER_F_GIVE : 0,
+				 next ? next->bound->index : 0, deadline);
+		if (ret == -EDEADLK)
 			kgo_all_asleep();
+		else if (unlikely(next && ret < 0 && ret != -ETIME))
+			port_throw("the thread of a bound goroutine is gone");
 	} while (!kgo_m_has_p(m));
 	p = kgo_m_p(m);
 	port_store(&g->d.p, p->index);
@@ -59,9 +71,11 @@ void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
 	struct kgo_g *g = m->curg;
 	struct kgo_bubble *b;
 
-	set_waiting(g, reason);
-	port_store(&g->wait_on, m->wait_on);
-	m->wait_on = NULL;
+	if (kgo_is_stackless(g)) {
+		port_throw("a goroutine without a stack would park");
+		return;
+	}
+	set_waiting(m, g, reason);
 	if (g->bound) {
 		b = unlikely(g->x) ? kgo_bubble_park(g) : NULL;
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_WAITING);
@@ -74,6 +88,23 @@ void kgo_g_park(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
 	}
 	m->post_lock = unlock;
 	kgo_leave(m, KGO_POST_PARK);
+}
+
+/**
+ * kgo_park_bare() - Let a stackless goroutine wait, once it has returned
+ * @m: from kgo_enter_sched()
+ * @reason: as in kgo_g_park()
+ * @unlock: as in kgo_g_park()
+ *
+ * CONTEXT: cont.c, between two bodies.  Returns at once; the caller returns to
+ * the scheduler with in_sched set and @unlock held.
+ */
+void kgo_park_bare(struct kgo_m *m, u16 reason, kgo_lock_t *unlock)
+{
+	set_waiting(m, m->curg, reason);
+	m->prev = m->curg;
+	m->post = KGO_POST_PARK;
+	m->post_lock = unlock;
 }
 
 static void ready(struct kgo_g *g, bool next)
@@ -130,26 +161,40 @@ static void yield_to_others(struct kgo_m *m)
 	kgo_leave(m, KGO_POST_YIELD);
 }
 
-void kgo_yield(void)
+/**
+ * kgo_others_wait() - Is there anybody whom a yield would let run?
+ * @m: from kgo_enter_sched()
+ */
+bool kgo_others_wait(struct kgo_m *m)
 {
 	struct kgo_rdesc *r = kgo_rt.r;
+	struct kgo_p *p = kgo_m_p(m);
+
+	return !kgo_runq_empty(p) || port_load(&r->gq_len) ||
+	       port_load(&p->d.timer_when) || port_load(&r->nr_want);
+}
+
+void kgo_yield(void)
+{
 	struct kgo_m *m = kgo_enter_sched();
-	struct kgo_p *p;
+	bool refused;
 
 	if (unlikely(!m))
 		return;
-	p = kgo_m_p(m);
-	if (!kgo_runq_empty(p) || port_load(&r->gq_len) ||
-	    port_load(&p->d.timer_when) || port_load(&r->nr_want))
+	refused = unlikely(kgo_is_stackless(m->curg));
+	if (!refused && kgo_others_wait(m))
 		yield_to_others(m);
 	kgo_leave_sched();
+	if (refused)
+		kgo_cont_refuse(KGO_WAIT_NONE);
 }
 
 /*
  * The slow half of kgo_enter_sched().  It is the turn of others; or the
  * caller's M lost its P while it was blocked.  Then take one that is free; else
  * the goroutine queues up with all others and its M becomes a spare, as in Go's
- * exitsyscall0.  A bound one cannot leave its M, which then waits for a P.
+ * exitsyscall0.  One that is bound, or has no stack, cannot leave its M, which
+ * then waits for a P.
  */
 struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 {
@@ -164,7 +209,7 @@ struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 	if (port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0) >= 0)
 		return m;
 	g = m->curg;
-	if (g->bound) {
+	if (g->bound || kgo_is_stackless(g)) {
 		while (!kgo_m_has_p(m))
 			port_enter(m, KGO_ENTER_PARK_WANT, 0, 0, 0);
 		return m;
@@ -294,15 +339,65 @@ int kgo_go_birth(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	return ret;
 }
 
+/*
+ * start_at() of an ordinary goroutine by another one, where a dead one and a
+ * number for it are at hand: half the price.
+ */
+static inline bool start_easily(const struct kgo_site *site,
+				void (*fn)(void *), void *arg)
+{
+	struct kgo_m *m = port_self();
+	struct kgo_g *g = NULL;
+	struct kgo_p *p;
+	u32 index;
+
+	if (unlikely(!m || !m->curg || m->curg->x))
+		return false;
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	index = port_load(&m->d.p);
+	if (unlikely(index & KGO_P_ODD))
+		goto leave;
+	p = kgo_p_at(index);
+	if (unlikely(p->goid_next == p->goid_end))
+		goto leave;
+	g = kgo_g_take(&p->gfree, true);
+	if (unlikely(!g))
+		goto leave;
+	if (unlikely(PORT_STACKS && !g->d.stack_lo)) {
+		kgo_g_free(m, g);
+		g = NULL;
+		goto leave;
+	}
+	kgo_g_fill(g, p->goid_next++, m->curg->d.goid, fn, arg, site);
+	port_g_init(g);
+	port_store(&p->d.spawned, p->d.spawned + 1);
+	kgo_g_set_state(g, port_load(&g->d.state), KGO_G_RUNNABLE);
+	kgo_runq_put(p, g, true);
+	kgo_wakep(m);
+leave:
+	port_barrier();
+	port_store(&m->d.in_sched, 0);
+	return g;
+}
+
 int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	      const struct kgo_attr *attr)
 {
 	struct kgo_birth birth = { .task = NULL };
 
+	if (likely(fn && !attr) && start_easily(site, fn, arg))
+		return 0;
 	if (attr) {
-		if (attr->flags || attr->reserved)
-			return -EINVAL;
 		birth.stack_size = attr->stack_size;
+		if (attr->flags & ~KGO_ATTR_STACKLESS || attr->reserved ||
+		    birth.stack_size == KGO_STACKLESS)
+			return -EINVAL;
+		if (attr->flags & KGO_ATTR_STACKLESS) {
+			if (birth.stack_size)
+				return -EINVAL;
+			birth.stack_size = KGO_STACKLESS;
+		}
 	}
 	return kgo_go_birth(site, fn, arg, &birth);
 }

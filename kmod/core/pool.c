@@ -184,7 +184,7 @@ void kgo_pool_trim(struct kgo_pool *p)
 
 	if (!s)
 		return;
-	kgo_mutex_lock(&p->trim);
+	kgo_mutex_lock_own(&p->trim);
 	for (at = 0; at < kgo_rt.nr_ps; at++)
 		drop_all(p, &s[at].victim);
 	for (at = 0; at < kgo_rt.nr_ps; at++)

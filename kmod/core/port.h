@@ -9,7 +9,8 @@
  * A port's header supplies, before anything of the core is seen:
  *
  *   u8 u16 u32 u64 s64 bool size_t NULL, memcpy memset, E* error numbers,
- *   ARRAY_SIZE, container_of, likely, unlikely, __noreturn, static_assert
+ *   ARRAY_SIZE, container_of, likely, unlikely, noinline, __noreturn, static_assert
+ *   PORT_STACKS		1 if goroutines have stacks of their own, else 0
  *   kgo_lock_t		a lock; all-zero is not necessarily initialised
  *
  * Atomics.  The core has no other shared accesses, so that the simulator can
@@ -195,8 +196,10 @@ void port_back(struct kgo_m *m, struct kgo_g *g);
  * @from: running until now; m->post says whether it will run again
  * @to: dequeued, not bound
  *
- * Returns when @from is run again, perhaps by another thread.  Never called
- * where goroutines are bound to their M.
+ * Returns when @from is run again, perhaps by another thread.  Not called if
+ * @from is bound, but at its end if the port has set m->chains: goroutines
+ * have no stacks of their own then, and @to begins where @from, which is on a
+ * free list already, began.
  */
 void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to);
 

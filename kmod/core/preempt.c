@@ -117,13 +117,16 @@ void kgo_slice_ends(struct kgo_m *m, struct kgo_p *p)
  * kgo_preempt_here() - Let others go first, on the way into the runtime
  * @m: the calling M with in_sched set, KGO_P_PREEMPT in its d.p
  *
- * CONTEXT: a goroutine, no lock held; parks.
+ * CONTEXT: a goroutine, no lock held; parks, but for a stackless one.
  * Return: the M that it is on now, with a P.
  */
 struct kgo_m *kgo_preempt_here(struct kgo_m *m)
 {
 	struct kgo_g *g = m->curg;
 
+	/* It leaves when its body has returned: kgo_cont_run(). */
+	if (kgo_is_stackless(g))
+		return m;
 	heed(m);
 	begin_turn(kgo_m_p(m), port_now_coarse());
 	if (!g->bound) {

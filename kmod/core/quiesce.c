@@ -96,6 +96,7 @@ void kgo_quiesce_wake(void)
 
 static int wait_for(struct quiesce_waiter *w, long long ns)
 {
+	struct kgo_g *g;
 	struct kgo_m *m;
 	int ret = 0;
 
@@ -103,6 +104,9 @@ static int wait_for(struct quiesce_waiter *w, long long ns)
 		return 0;
 	if (!ns)
 		return -ETIMEDOUT;
+	g = kgo_self_g();
+	if (unlikely(g && kgo_is_stackless(g)))
+		return kgo_cont_refuse(KGO_WAIT_QUIESCE);
 	port_add(&kgo_rt.nr_quiesce, 1);
 	port_mb_all();
 

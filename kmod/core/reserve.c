@@ -132,7 +132,7 @@ int kgo_go_reserved_at(const struct kgo_site *site, struct kgo_reserve *r,
 	g = stock_get(r->stock);
 	ret = -EAGAIN;
 	if (g) {
-		kgo_g_fill(m, g, fn, arg, KGO_GF_RESERVED, site);
+		kgo_g_become(m, g, fn, arg, KGO_GF_RESERVED, site);
 		ret = kgo_begin(m, g, &birth);
 	}
 	kgo_leave_any(m);

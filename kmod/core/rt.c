@@ -37,6 +37,7 @@ int kgo_rt_init(struct kgo_rdesc *r, void *p_base, void *m_base)
 	kgo_rt.p_base = p_base;
 	kgo_rt.m_base = m_base;
 	kgo_rt.nr_ps = r->nr_ps;
+	kgo_rt.nr_on = r->nr_ps;
 	kgo_rt.nr_ms = r->nr_ms;
 	kgo_rt.nr_gs_max = r->nr_gs_max;
 	port_lock_init(&kgo_rt.gq_lock);
@@ -76,13 +77,15 @@ void kgo_rt_destroy(void)
 	u32 i;
 
 	kgo_ctx_exit();
+	kgo_cont_destroy();
 	for (i = 1; i < port_load(&kgo_rt.r->nr_gs); i++) {
 		port_free(port_g(i)->x);
 		port_g(i)->x = NULL;
 	}
 	for (i = 0; i < kgo_rt.nr_ps; i++) {
-		port_free(kgo_p_at(i)->timers.heap);
+		port_free(kgo_p_at(i)->timers.mem);
 		kgo_p_at(i)->timers.heap = NULL;
+		kgo_p_at(i)->timers.mem = NULL;
 	}
 	kgo_locals_destroy();
 	kgo_sup_destroy();
@@ -107,10 +110,12 @@ void kgo_m_init(struct kgo_m *m, u32 index)
 	m->post = KGO_POST_NONE;
 	m->lock_binds = false;
 	m->retires = false;
+	m->chains = false;
 	m->locks = 0;
 	m->curg = NULL;
 	m->prev = NULL;
 	m->wait_on = NULL;
+	m->then = NULL;
 	m->next = NULL;
 	m->d.curg = KGO_NO_G;
 	m->rand = port_seed() | 1;

@@ -26,26 +26,33 @@
 #define RING_TICK	64U	/* a power of two */
 
 /* The ring is full: half of it and @g go to the global queue. */
-static bool runq_spill(struct kgo_p *p, struct kgo_g *g, u32 head, u32 tail)
+static noinline bool runq_spill(struct kgo_p *p, struct kgo_g *g, u32 head,
+				u32 tail)
 {
+	const u32 n = KGO_RUNQ_SIZE / 2;
 	u32 batch[KGO_RUNQ_SIZE / 2];
-	struct kgo_gq q = { 0 };
-	u32 n = (tail - head) / 2, i;
+	struct kgo_gq q = { .head = g->index, .tail = g->index, .n = n + 1 };
+	struct kgo_g *before;
+	u32 i;
 
-	if (n != KGO_RUNQ_SIZE / 2)
+	if ((tail - head) / 2 != n)
 		return false;
 	for (i = 0; i < n; i++)
 		batch[i] = port_load(&p->d.runq[(head + i) & RUNQ_MASK]);
 	if (!port_cas(&p->d.runq_head, head, head + n))
 		return false;
-	for (i = 0; i < n; i++)
-		kgo_gq_push(&q, port_g(batch[i]));
-	kgo_gq_push(&q, g);
+	/* From the last to the first: each is looked at once. */
+	g->next = KGO_NO_G;
+	for (i = n; i--;) {
+		before = port_g(batch[i]);
+		before->next = q.head;
+		q.head = batch[i];
+	}
 	kgo_globq_put_all(&q);
 	return true;
 }
 
-static void runq_push(struct kgo_p *p, struct kgo_g *g)
+static inline void runq_push(struct kgo_p *p, struct kgo_g *g)
 {
 	u32 head, tail;
 
@@ -54,7 +61,7 @@ static void runq_push(struct kgo_p *p, struct kgo_g *g)
 		tail = p->d.runq_tail;
 		if (tail - head < KGO_RUNQ_SIZE) {
 			port_store(&p->d.runq[tail & RUNQ_MASK], g->index);
-			/* Pairs with the load in runq_grab(). */
+			/* Pairs with the load in kgo_runq_steal(). */
 			port_store_release(&p->d.runq_tail, tail + 1);
 			return;
 		}
@@ -124,7 +131,7 @@ static void ring_warm(struct kgo_p *p, u32 head)
 	kgo_warm_g(port_g(port_load(&p->d.runq[(head + 2) & RUNQ_MASK])));
 }
 
-static struct kgo_g *ring_get(struct kgo_p *p)
+static inline struct kgo_g *ring_get(struct kgo_p *p)
 {
 	u32 head, index;
 
@@ -132,7 +139,7 @@ static struct kgo_g *ring_get(struct kgo_p *p)
 		head = port_load_acquire(&p->d.runq_head);
 		if (head == p->d.runq_tail)
 			return NULL;
-		if (unlikely(p->d.runq_tail - head > WARM_LEAST))
+		if (PORT_STACKS && unlikely(p->d.runq_tail - head > WARM_LEAST))
 			ring_warm(p, head);
 		index = port_load(&p->d.runq[head & RUNQ_MASK]);
 		if (ring_claim(p, head)) {
@@ -284,6 +291,7 @@ struct kgo_g *kgo_globq_get(struct kgo_p *p, bool one)
 {
 	struct kgo_g *g, *more;
 	struct kgo_gq q;
+	u32 tail;
 
 	if (!port_load(&kgo_rt.r->gq_len))
 		return NULL;
@@ -292,8 +300,14 @@ struct kgo_g *kgo_globq_get(struct kgo_p *p, bool one)
 	port_store(&kgo_rt.r->gq_len, kgo_rt.gq.n);
 	port_unlock(&kgo_rt.gq_lock);
 	g = kgo_gq_pop(&q);
+	if (!q.head)
+		return g;
+	/* Thieves see all of them or none. */
+	tail = p->d.runq_tail;
 	while ((more = kgo_gq_pop(&q)))
-		runq_push(p, more);
+		port_store(&p->d.runq[tail++ & RUNQ_MASK], more->index);
+	/* Pairs with the load in kgo_runq_steal(). */
+	port_store_release(&p->d.runq_tail, tail);
 	return g;
 }
 

@@ -21,6 +21,14 @@ static bool is_writer_here(s32 readers)
 	return readers < 0;
 }
 
+/* Who must not wait must not be counted as waiting. */
+static bool no_stack(void)
+{
+	struct kgo_g *g = kgo_self_g();
+
+	return g && kgo_is_stackless(g);
+}
+
 static s32 add(u32 *p, s32 v)
 {
 	return (s32)port_add(p, (u32)v);
@@ -28,6 +36,11 @@ static s32 add(u32 *p, s32 v)
 
 void kgo_rwmutex_rlock(struct kgo_rwmutex *rw)
 {
+	if (unlikely(no_stack())) {
+		if (!kgo_rwmutex_try_rlock(rw))
+			kgo_cont_refuse(KGO_WAIT_RWMUTEX_RLOCK);
+		return;
+	}
 	if (unlikely(is_writer_here(add(&rw->readers, 1))))
 		kgo_sema_acquire(&rw->reader_sema, KGO_WAIT_RWMUTEX_RLOCK,
 				 false);
@@ -64,6 +77,11 @@ void kgo_rwmutex_lock(struct kgo_rwmutex *rw)
 {
 	s32 readers;
 
+	if (unlikely(no_stack())) {
+		if (!kgo_rwmutex_try_lock(rw))
+			kgo_cont_refuse(KGO_WAIT_RWMUTEX_LOCK);
+		return;
+	}
 	kgo_mutex_lock(&rw->w);
 	readers = add(&rw->readers, -RW_MAX) + RW_MAX;
 	/* Some of them may have left, and counted below zero, by now. */

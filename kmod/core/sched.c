@@ -23,6 +23,8 @@
  *
  * Goroutines that are bound to an M (LockOSThread, and all in the kernel) are
  * queued like others.  The M that dequeues one gives its P to that M and parks.
+ * So does one that parks with a goroutine of its own: one thread switch, where
+ * by way of a spare M it would be two.
  */
 #include "bubble.h"
 
@@ -39,14 +41,8 @@ static u32 spare_floor(void)
 	return kgo_rt.nr_ps + 2;
 }
 
-/**
- * kgo_wakep() - There is new work: see that somebody looks for it
- * @m: the calling M with in_sched set, or NULL
- *
- * The work was queued with a full barrier after it.
- * CONTEXT: no lock held; does not sleep.
- */
-void kgo_wakep(struct kgo_m *m)
+/* kgo_wakep(), where somebody has to be woken, as it seems. */
+void kgo_wakep_slow(struct kgo_m *m)
 {
 	struct kgo_rdesc *r = kgo_rt.r;
 
@@ -116,6 +112,9 @@ static u64 keep_timers(struct kgo_m *m)
 	u64 old = port_load(&r->keeper_when);
 
 	if (!first || (old && old <= first))
+		return 0;
+	/* Nothing is to run: nothing is late. */
+	if (unlikely(!port_load(&kgo_rt.nr_on)))
 		return 0;
 	if (!port_cas(&r->keeper_when, old, first))
 		return 0;
@@ -252,7 +251,7 @@ static struct kgo_g *steal(struct kgo_m *m, struct kgo_p *p)
 	if (!m->spinning) {
 		/* Half as many thieves as busy Ps are enough. */
 		if (2 * port_load(&r->nr_spinning) + port_load(&r->nr_avail) >=
-		    kgo_rt.nr_ps)
+		    port_load(&kgo_rt.nr_on))
 			return NULL;
 		m->spinning = true;
 		port_add(&r->nr_spinning, 1);
@@ -333,9 +332,15 @@ static struct kgo_g *find_runnable(struct kgo_m *m)
 			goto found;
 		}
 
-		/* Time was up while nobody could heed it. */
-		if (unlikely(port_load(&m->d.p) & KGO_P_PREEMPT))
+		/* Time was up while nobody could heed it; or that of the P is. */
+		if (unlikely(port_load(&m->d.p) & KGO_P_PREEMPT)) {
+			if (p->index >= port_load(&kgo_rt.nr_on)) {
+				if (!park_spare(m, NULL))
+					return NULL;
+				continue;
+			}
 			kgo_slice_ends(m, p);
+		}
 
 		/* Those who want a P and are no goroutines to dequeue. */
 		if (unlikely(port_load(&kgo_rt.r->nr_want)) &&
@@ -404,6 +409,35 @@ static void set_running(struct kgo_m *m, struct kgo_p *p, struct kgo_g *g)
 }
 
 /*
+ * The goroutine is dead, and nobody is on its stack, if it has one.  @p is the
+ * P of @m, or NULL.
+ */
+static inline void ended(struct kgo_m *m, struct kgo_g *g, struct kgo_p *p)
+{
+	port_store(&g->bound, NULL);
+	if (unlikely(m->locks)) {
+		m->locks = 0;
+		m->lock_binds = false;
+		m->retires = true;
+	}
+	kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_DEAD);
+	if (unlikely(g->d.flags & KGO_GF_SYSTEM))
+		port_add(&kgo_rt.nr_system, -1U);
+	if (unlikely(kgo_is_stackless(g)))
+		kgo_cont_end(m, g);
+	/* Pairs with kgo_num_goroutine_all(): it was started before. */
+	if (likely(p))
+		port_store_release(&p->d.exited, p->d.exited + 1);
+	else
+		port_add(&kgo_rt.ext_exited, 1);
+	kgo_g_free(m, g);
+	/* Pairs with the barrier on all CPUs in quiesce.c. */
+	port_barrier();
+	if (unlikely(port_load(&kgo_rt.nr_quiesce)))
+		kgo_quiesce_wake();
+}
+
+/*
  * Do what the goroutine that ran here last wanted, now that nobody is on its
  * stack.  The thread is the same; in_sched is set; the P may be another one
  * than it had, or none.
@@ -454,53 +488,61 @@ static void settle(struct kgo_m *m)
 			kgo_wakep(m);
 		break;
 	case KGO_POST_EXIT:
-		g->bound = NULL;
-		if (unlikely(m->locks)) {
-			m->locks = 0;
-			m->lock_binds = false;
-			m->retires = true;
-		}
-		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_DEAD);
-		p = kgo_m_p(m);
-		if (unlikely(g->d.flags & KGO_GF_SYSTEM))
-			port_add(&kgo_rt.nr_system, -1U);
-		/* Pairs with kgo_num_goroutine_all(): it was started before. */
-		if (p)
-			port_store_release(&p->d.exited, p->d.exited + 1);
-		else
-			port_add(&kgo_rt.ext_exited, 1);
-		kgo_g_free(m, g);
-		/* Pairs with the barrier on all CPUs in quiesce.c. */
-		port_barrier();
-		if (unlikely(port_load(&kgo_rt.nr_quiesce)))
-			kgo_quiesce_wake();
+		ended(m, g, kgo_m_p(m));
 		break;
 	}
 }
 
-/*
- * The next goroutine, if there is one that can be switched to from another's
- * stack, with nothing else to see to.
- */
-static struct kgo_g *next_here(struct kgo_m *m)
+/* The next goroutine of the P of @m, if there is nothing else to see to. */
+static inline struct kgo_g *next_here(struct kgo_m *m, struct kgo_p **pp)
 {
+	u32 index = port_load(&m->d.p);
 	struct kgo_p *p;
-	struct kgo_g *g;
 	u64 when;
 
-	if (unlikely(port_load(&m->d.p) & KGO_P_ODD))
+	if (unlikely(index & KGO_P_ODD))
 		return NULL;
-	p = kgo_m_p(m);
+	*pp = kgo_p_at(index);
+	p = *pp;
 	if (unlikely(p->d.schedtick % FAIR_TICK == 0) ||
 	    !port_load(&kgo_rt.r->nr_spare))
 		return NULL;
 	when = port_load(&p->d.timer_when);
 	if (when && (timers_unwatched(when) || when <= port_now()))
 		return NULL;
-	g = kgo_runq_get(p);
+	return kgo_runq_get(p);
+}
+
+/**
+ * kgo_next_bound() - Whom a bound goroutine that parks can give its P to
+ * @m: the calling M with in_sched set
+ *
+ * The next goroutine, dequeued, if there is nothing else to see to and it has
+ * a thread.  One that has none is left for a spare M.
+ * CONTEXT: a goroutine bound to @m that is about to park, or runnable itself.
+ * Return: NULL if the arbiter has to see to the P.
+ */
+struct kgo_g *kgo_next_bound(struct kgo_m *m)
+{
+	struct kgo_p *p;
+	struct kgo_g *g = next_here(m, &p);
+
+	if (g && !g->bound) {
+		kgo_runq_put(p, g, true);
+		return NULL;
+	}
+	return g;
+}
+
+/* The next goroutine, if it can be switched to from another's stack. */
+static struct kgo_g *switch_to(struct kgo_m *m)
+{
+	struct kgo_p *p;
+	struct kgo_g *g = next_here(m, &p);
+
 	if (!g)
 		return NULL;
-	if (g->bound) {
+	if (g->bound || kgo_is_stackless(g)) {
 		m->next = g;
 		return NULL;
 	}
@@ -521,7 +563,7 @@ static struct kgo_g *next_here(struct kgo_m *m)
 void kgo_leave(struct kgo_m *m, u8 post)
 {
 	struct kgo_g *g = m->curg;
-	struct kgo_g *next = g->bound ? NULL : next_here(m);
+	struct kgo_g *next = g->bound || kgo_is_stackless(g) ? NULL : switch_to(m);
 
 	m->prev = g;
 	m->post = post;
@@ -650,7 +692,7 @@ void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g)
 	port_barrier();
 	kgo_ensure_spare(m);
 	want_p(m);
-	g->bound = m;
+	port_store(&g->bound, m);
 	port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
 	kgo_g_set_state(g, port_load(&g->d.state), KGO_G_RUNNABLE);
 	execute(m, g);
@@ -681,38 +723,45 @@ void kgo_start(struct kgo_m *m, struct kgo_g *g)
 }
 
 /**
- * kgo_g_end() - End the calling goroutine
+ * kgo_chain() - kgo_leave() at the end of a goroutine on its M's own stack
+ * @m: its M, with in_sched set and m->chains
  *
- * CONTEXT: a goroutine whose deferred calls have been run.  Does not return.
+ * All can be done here.  The next one begins where this one began, if that is
+ * easy: half the price of the way over the scheduler.
+ * CONTEXT: a goroutine, no stackless one.  Does not return.
  */
-void kgo_g_end(void)
+void kgo_chain(struct kgo_m *m)
 {
-	struct kgo_m *m = port_self();
+	struct kgo_g *g = m->curg, *next = NULL;
 
-	if (unlikely(m->curg->x)) {
-		kgo_gx_end(m->curg);
-		m = port_self();
-	}
-	port_store(&m->d.in_sched, 1);
-	port_barrier();
-	/* For the free list; it can also end without a P. */
-	if (unlikely(!kgo_m_has_p(m)))
-		port_enter(m, KGO_ENTER_ACQUIRE, 0, 0, 0);
-	kgo_leave(m, KGO_POST_EXIT);
-	for (;;)
-		port_throw("a goroutine ran on after its end");
+	ended(m, g, kgo_m_p(m));
+	if (!m->retires)
+		next = switch_to(m);
+	if (likely(next))
+		port_switch(m, g, next);
+	else
+		port_back(m, g);
 }
 
 /**
  * kgo_g_entry() - Body of every goroutine
  * @g: the goroutine, on its own stack if it has one
+ *
+ * Returns for a stackless one only, with in_sched set: it waits or has ended.
  */
 void kgo_g_entry(struct kgo_g *g)
 {
+	struct kgo_m *m = port_self();
 	void *arg = g->arg;
 
-	settle(port_self());
-	kgo_leave_sched();
+	if (kgo_is_stackless(g)) {
+		kgo_cont_run(m, g);
+		return;
+	}
+	if (m->post != KGO_POST_NONE)
+		settle(m);
+	port_barrier();
+	port_store(&m->d.in_sched, 0);
 	g->frames = NULL;
 	kgo_g_fn(g)(arg);
 	if (unlikely(g->frames))

@@ -224,43 +224,96 @@ static bool all_inside(const struct kgo_case *cases, unsigned int n)
 	return true;
 }
 
-/* Nothing seems to be ready.  As kgo_select(), with in_sched set. */
-static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
-		       long long ns, u16 reason)
+/* What came of a select that is decided, and whose waiters are back. */
+static int outcome(struct kgo_select *sel)
 {
-	struct kgo_select sel = { .g = m->curg, .timer.fire = select_fire };
-	unsigned int first = n > 1 ? kgo_rand(m) % n : 0, done;
 	struct kgo_case *k;
-	int ret;
 
-	port_lock_init(&sel.lock);
-	if (ns > 0) {
-		ret = kgo_alarm_start(&sel.timer, ns);
-		if (ret)
-			return ret;
-	}
-	done = queue_up(&sel, cases, n, first);
-	port_lock(&sel.lock);
-	if (port_load(&sel.decided)) {
-		port_unlock(&sel.lock);
-	} else {
-		sel.parked = true;
-		if (unlikely(kgo_bubble_of(m->curg)))
-			kgo_bubble_inside(m->curg, all_inside(cases, n));
-		kgo_g_park(m, reason, &sel.lock);
-	}
-	take_back(&sel, cases, n, first, done);
-	if (ns > 0)
-		kgo_alarm_stop(&sel.timer);
-
-	if (!sel.won)
+	if (!sel->won)
 		return -ETIMEDOUT;
-	k = container_of(sel.won, struct kgo_case, waiter);
+	k = container_of(sel->won, struct kgo_case, waiter);
 	if (k->op == KGO_CASE_SEND && !k->waiter.result)
 		k->ok = 1;
 	else
 		k->ok = k->waiter.result;
-	return k->ok < 0 ? k->ok : (int)(k - cases);
+	return k->ok < 0 ? k->ok : (int)(k - sel->cases);
+}
+
+/**
+ * kgo_select_start() - Begin to wait
+ * @m: from kgo_enter_sched(); its goroutine is to park
+ * @sel: goes after kgo_select_finish(), or if this returns something else
+ * @cases: nothing seems to be ready; go when @sel does
+ * @n: how many
+ * @ns: nanoseconds, negative for ever; not zero
+ *
+ * CONTEXT: a goroutine with in_sched set, no lock held; may sleep.
+ * Return: -EINPROGRESS: sel->lock is held, to be dropped once the goroutine
+ * waits; else as kgo_select_timeout(), does not panic.
+ */
+int kgo_select_start(struct kgo_m *m, struct kgo_select *sel,
+		     struct kgo_case *cases, unsigned int n, long long ns)
+{
+	unsigned int first = n > 1 ? kgo_rand(m) % n : 0, done;
+	int ret;
+
+	sel->decided = false;
+	sel->parked = false;
+	sel->won = NULL;
+	sel->g = m->curg;
+	sel->cases = cases;
+	sel->n = n;
+	sel->timed = ns > 0;
+	sel->timer.fire = select_fire;
+	sel->timer.period = 0;
+	port_lock_init(&sel->lock);
+	if (sel->timed) {
+		ret = kgo_alarm_start(&sel->timer, ns);
+		if (ret)
+			return ret;
+	}
+	done = queue_up(sel, cases, n, first);
+	port_lock(&sel->lock);
+	if (!port_load(&sel->decided)) {
+		sel->parked = true;
+		if (unlikely(kgo_bubble_of(m->curg)))
+			kgo_bubble_inside(m->curg, all_inside(cases, n));
+		return -EINPROGRESS;
+	}
+	port_unlock(&sel->lock);
+	take_back(sel, cases, n, first, done);
+	if (sel->timed)
+		kgo_alarm_stop(&sel->timer);
+	return outcome(sel);
+}
+
+/**
+ * kgo_select_finish() - The goroutine was woken
+ * @sel: from kgo_select_start()
+ *
+ * CONTEXT: as there.  Return: as kgo_select_timeout(), does not panic.
+ */
+int kgo_select_finish(struct kgo_select *sel)
+{
+	/* It queued up everywhere before it parked. */
+	take_back(sel, sel->cases, sel->n, 0, sel->n);
+	if (sel->timed)
+		kgo_alarm_stop(&sel->timer);
+	return outcome(sel);
+}
+
+/* Nothing seems to be ready.  As kgo_select(), with in_sched set. */
+static int select_slow(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
+		       long long ns, u16 reason)
+{
+	struct kgo_select sel;
+	int ret;
+
+	ret = kgo_select_start(m, &sel, cases, n, ns);
+	if (ret != -EINPROGRESS)
+		return ret;
+	kgo_g_park(m, reason, &sel.lock);
+	return kgo_select_finish(&sel);
 }
 
 /* An interrupt has no generator of its own. */
@@ -317,26 +370,33 @@ static bool nothing_ready(struct kgo_case *cases, unsigned int n)
 	return true;
 }
 
-static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
+/**
+ * kgo_select_now() - Do one of the cases that are ready
+ * @m: from kgo_enter_sched()
+ * @cases: the cases
+ * @n: how many
+ * @ns: 0 if -EAGAIN is a final answer
+ *
+ * CONTEXT: a goroutine with in_sched set, no lock held.
+ * Return: as kgo_select_try(), does not panic; -EPERM for a channel of another
+ * bubble; -EINPROGRESS, if @ns is not 0, to go on with kgo_select_start().
+ */
+int kgo_select_now(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
+		   long long ns)
 {
-	const u16 reason = n ? KGO_WAIT_SELECT : KGO_WAIT_SELECT_EMPTY;
 	struct kgo_g *ready = NULL;
 	unsigned int pick = 0;
-	struct kgo_m *m;
+	struct kgo_case *k;
 	int ret;
 
 	if (n > (~0U >> 1))
 		return -EINVAL;
-	m = ns ? kgo_enter_sched() : kgo_enter_any();
-	if (unlikely(ns && !m))
-		return -EPERM;
 	do {
 		ret = look(m, cases, n, &pick);
 		if (ret < 0)
-			goto out;
+			return ret;
 		if (ret) {
-			struct kgo_case *k = &cases[pick];
-
+			k = &cases[pick];
 			port_lock(&k->c->lock);
 			ret = do_case(k, NULL, &ready);
 			port_unlock(&k->c->lock);
@@ -344,19 +404,33 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 				kgo_g_ready(ready);
 			if (likely(ret != -EAGAIN)) {
 				k->ok = k->op == KGO_CASE_SEND && !ret ? 1 : ret;
-				ret = ret < 0 ? ret : (int)pick;
-				goto out;
+				return ret < 0 ? ret : (int)pick;
 			}
 		} else if (!ns && nothing_ready(cases, n)) {
-			ret = -EAGAIN;
-			goto out;
+			return -EAGAIN;
 		}
 		/* Each further round is a step forward of somebody else. */
 	} while (!ns);
-	ret = select_slow(m, cases, n, ns, reason);
-out:
+	return -EINPROGRESS;
+}
+
+static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
+{
+	const u16 reason = n ? KGO_WAIT_SELECT : KGO_WAIT_SELECT_EMPTY;
+	struct kgo_m *m = ns ? kgo_enter_sched() : kgo_enter_any();
+	bool refused;
+	int ret;
+
+	if (unlikely(ns && !m))
+		return -EPERM;
+	ret = kgo_select_now(m, cases, n, ns);
+	refused = ret == -EINPROGRESS && unlikely(kgo_is_stackless(m->curg));
+	if (ret == -EINPROGRESS && !refused)
+		ret = select_slow(m, cases, n, ns, reason);
 	/* Not that of before: it may have parked. */
 	kgo_leave_any(ns ? port_self() : m);
+	if (unlikely(refused))
+		return kgo_cont_refuse(reason);
 	if (unlikely(ret == -EPERM))
 		(ns ? kgo_panic_rt : kgo_panic_any)("select on synctest channel from outside bubble");
 	if (unlikely(ret == -EPIPE))

@@ -31,6 +31,50 @@ static void poll(u32 *addr)
 }
 
 /**
+ * kgo_sema_start() - Take one, or queue up for it
+ * @m: from kgo_enter_sched(); its goroutine is to park
+ * @addr: the semaphore
+ * @w: goes when the goroutine has been made ready
+ * @lifo: wait in front of the others
+ * @lock: out: held unless it was taken, to be dropped once the goroutine waits
+ *
+ * CONTEXT: a goroutine with in_sched set, no lock held.
+ * Return: true if it was taken.
+ */
+bool kgo_sema_start(struct kgo_m *m, u32 *addr, struct kgo_addrq_waiter *w,
+		    bool lifo, kgo_lock_t **lock)
+{
+	struct kgo_addrq *q = kgo_addrq_of(addr);
+
+	port_lock(&q->lock);
+	/* A full barrier; pairs with the add in kgo_sema_release(). */
+	port_add(&q->n, 1);
+	if (take(addr)) {
+		port_add(&q->n, -1U);
+		port_unlock(&q->lock);
+		return true;
+	}
+	w->g = m->curg;
+	w->word = false;		/* whether it was handed over */
+	kgo_addrq_push(q, addr, w, lifo);
+	kgo_wait_on(m, addr);
+	*lock = &q->lock;
+	return false;
+}
+
+/**
+ * kgo_sema_woken() - Has a goroutine that was made ready got one?
+ * @addr: the semaphore
+ * @w: from kgo_sema_start()
+ *
+ * CONTEXT: the goroutine.  Return: false: it has to start again.
+ */
+bool kgo_sema_woken(u32 *addr, const struct kgo_addrq_waiter *w)
+{
+	return w->word || take(addr);
+}
+
+/**
  * kgo_sema_acquire() - Wait until *addr > 0, then take one
  * @addr: the semaphore
  * @reason: enum kgo_wait_reason
@@ -40,8 +84,8 @@ static void poll(u32 *addr)
  */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 {
-	struct kgo_addrq *q = kgo_addrq_of(addr);
 	struct kgo_addrq_waiter w;
+	kgo_lock_t *lock;
 	struct kgo_m *m;
 
 	if (take(addr))
@@ -51,21 +95,14 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 		poll(addr);
 		return;
 	}
-	for (;;) {
-		port_lock(&q->lock);
-		/* A full barrier; pairs with the add in kgo_sema_release(). */
-		port_add(&q->n, 1);
-		if (take(addr)) {
-			port_add(&q->n, -1U);
-			port_unlock(&q->lock);
-			break;
-		}
-		w.g = m->curg;
-		w.word = false;		/* whether it was handed over */
-		kgo_addrq_push(q, addr, &w, lifo);
-		kgo_wait_on(m, addr);
-		kgo_g_park(m, reason, &q->lock);
-		if (w.word || take(addr))
+	if (unlikely(kgo_is_stackless(m->curg))) {
+		kgo_leave_sched();
+		kgo_cont_refuse(reason);
+		return;
+	}
+	while (!kgo_sema_start(m, addr, &w, lifo, &lock)) {
+		kgo_g_park(m, reason, lock);
+		if (kgo_sema_woken(addr, &w))
 			break;
 		m = port_self();
 	}
@@ -90,7 +127,8 @@ void kgo_sema_wait(u32 *addr)
 /**
  * kgo_sema_release() - Add one to *addr and wake a waiter
  * @addr: the semaphore; may be gone once a waiter can have taken what was added
- * @handoff: give the count to the waiter itself and let it run first
+ * @handoff: give the count to the waiter itself and let it run first, unless
+ *	the caller is a stackless goroutine
  *
  * CONTEXT: outside of enter_sched.  With @handoff a goroutine, which parks;
  * without, any that can take a lock.
@@ -117,7 +155,9 @@ void kgo_sema_release(u32 *addr, bool handoff)
 	port_unlock(&q->lock);
 	if (w)
 		kgo_g_ready(w->g);
+	if (handed)
+		handed = m && !kgo_is_stackless(m->curg);
 	kgo_leave_any(m);
-	if (handed && m)
+	if (handed)
 		kgo_yield();
 }

@@ -158,6 +158,7 @@ int kgo_semaphore_acquire(struct kgo_semaphore *s, struct kgo_ctx *ctx,
 {
 	struct sem_waiter sw = { .n = n, .s = s, .ctx = ctx, .result = -EAGAIN };
 	struct kgo_addrq *q = kgo_addrq_of(s);
+	struct kgo_g *g = kgo_self_g();
 	struct kgo_m *m;
 	int ret;
 
@@ -166,6 +167,9 @@ int kgo_semaphore_acquire(struct kgo_semaphore *s, struct kgo_ctx *ctx,
 	ret = ctx ? kgo_ctx_err(ctx) : 0;
 	if (ret)
 		return ret;
+	if (unlikely(g && kgo_is_stackless(g)))
+		return kgo_semaphore_try_acquire(s, n) ? 0 :
+		       kgo_cont_refuse(KGO_WAIT_SEMAPHORE);
 	if (n > s->size)
 		return wait_in_vain(&sw);
 	m = kgo_enter_sched();

@@ -115,7 +115,7 @@ static void finish(void *arg)
 	struct flight_waiter *w;
 	struct kgo_list *l;
 
-	kgo_mutex_lock(&f->mu);
+	kgo_mutex_lock_own(&f->mu);
 	if (call->listed)
 		unlist(find(f, call->node.hash, call->key, call->len));
 	kgo_mutex_unlock(&f->mu);
@@ -143,13 +143,18 @@ int kgo_flight_do(struct kgo_flight *f, const void *key, size_t len,
 		.err = -ECANCELED,
 	};
 	struct flight_waiter w = { .sema = 0 };
+	struct kgo_g *g = kgo_self_g();
 	bool joined;
 
-	kgo_mutex_lock(&f->mu);
+	/* Before it can be found by who has the result. */
+	if (unlikely(g && kgo_is_stackless(g)))
+		return kgo_cont_refuse(KGO_WAIT_SEMACQUIRE);
+
+	kgo_mutex_lock_own(&f->mu);
 	joined = join(&call, &w);
 	kgo_mutex_unlock(&f->mu);
 	if (joined) {
-		kgo_bubble_inside(port_self()->curg, true);
+		kgo_bubble_inside(g, true);
 		kgo_sema_acquire(&w.sema, KGO_WAIT_WAITGROUP, false);
 	} else {
 		KGO_SCOPE {
@@ -212,7 +217,7 @@ int kgo_flight_do_chan_at(const struct kgo_site *site, struct kgo_flight *f,
 	call->arg = arg;
 	call->err = -ECANCELED;
 
-	kgo_mutex_lock(&f->mu);
+	kgo_mutex_lock_own(&f->mu);
 	joined = join(call, w);
 	if (!joined && w)
 		kgo_list_push_back(&call->waiters, &w->link);
@@ -227,7 +232,7 @@ int kgo_flight_do_chan_at(const struct kgo_site *site, struct kgo_flight *f,
 		return 0;
 
 	/* Who has joined meanwhile is told. */
-	kgo_mutex_lock(&f->mu);
+	kgo_mutex_lock_own(&f->mu);
 	if (w)
 		kgo_list_del(&w->link);
 	kgo_mutex_unlock(&f->mu);
@@ -242,7 +247,7 @@ void kgo_flight_forget(struct kgo_flight *f, const void *key, size_t len)
 {
 	struct kgo_dst **link;
 
-	kgo_mutex_lock(&f->mu);
+	kgo_mutex_lock_own(&f->mu);
 	link = find(f, hash(key, len), key, len);
 	if (*link)
 		unlist(link);

@@ -103,8 +103,14 @@ void kgo_sup_put(struct kgo_sup *s)
 		sup_put(s);
 }
 
+/*
+ * A full channel is seen without its lock.  So what is told is written before
+ * that is looked at, and the token is taken before it is looked for: the barrier
+ * pairs with the one in wait().
+ */
 static void wake(struct kgo_sup *s)
 {
+	port_mb();
 	kgo_chan_try_send(s->wake, NULL);
 }
 
@@ -115,6 +121,7 @@ static void wait(struct kgo_sup *s, long long ns)
 		kgo_chan_recv(s->wake, NULL);
 	else if (ns && kgo_chan_recv_timeout(s->wake, NULL, ns) == -ENOMEM)
 		kgo_yield();
+	port_mb();	/* pairs with the one in wake() */
 }
 
 static void child_ended(void *arg)

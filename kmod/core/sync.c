@@ -10,6 +10,7 @@
  * that waited for less than 1 ms, switches back.
  */
 #include "bubble.h"
+#include "cont.h"
 #include "task.h"
 
 #define MU_LOCKED	1U
@@ -36,7 +37,7 @@ static bool can_spin(u32 spins)
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 
 	return spins < SPINS && kgo_rt.nr_ps > 1 && p &&
-	       port_load(&kgo_rt.r->nr_avail) + 1 < kgo_rt.nr_ps &&
+	       port_load(&kgo_rt.r->nr_avail) + 1 < port_load(&kgo_rt.nr_on) &&
 	       kgo_runq_empty(p);
 }
 
@@ -48,19 +49,21 @@ static void spin(void)
 		port_relax();
 }
 
-static void mutex_lock_slow(struct kgo_mutex *mu)
+/*
+ * Compete for it.  False: it is counted as a waiter, and waits at mu->sema, in
+ * front if t->again.
+ */
+static bool mutex_compete(struct kgo_mutex *mu, struct kgo_mutex_try *t)
 {
-	u64 since = 0;
-	bool starving = false, woken = false, again;
 	u32 spins = 0, old, new;
 
 	for (;;) {
 		old = port_load(&mu->state);
 		if ((old & (MU_LOCKED | MU_STARVING)) == MU_LOCKED &&
 		    can_spin(spins)) {
-			if (!woken && !(old & MU_WOKEN) && old >= MU_WAITER &&
+			if (!t->woken && !(old & MU_WOKEN) && old >= MU_WAITER &&
 			    port_cas(&mu->state, old, old | MU_WOKEN))
-				woken = true;
+				t->woken = true;
 			spin();
 			spins++;
 			continue;
@@ -70,44 +73,90 @@ static void mutex_lock_slow(struct kgo_mutex *mu)
 			new |= MU_LOCKED;
 		if (old & (MU_LOCKED | MU_STARVING))
 			new += MU_WAITER;
-		if (starving && (old & MU_LOCKED))
+		if (t->starving && (old & MU_LOCKED))
 			new |= MU_STARVING;
-		if (woken)
+		if (t->woken)
 			new &= ~MU_WOKEN;
-		if (!port_cas(&mu->state, old, new))
-			continue;
-		if (!(old & (MU_LOCKED | MU_STARVING)))
-			return;
+		if (port_cas(&mu->state, old, new))
+			break;
+	}
+	if (!(old & (MU_LOCKED | MU_STARVING)))
+		return true;
+	/* Who has waited before waits in front. */
+	t->again = t->since != 0;
+	if (!t->again)
+		t->since = port_now();
+	return false;
+}
 
-		/* Who has waited before waits in front. */
-		again = since != 0;
-		if (!again)
-			since = port_now();
-		kgo_sema_acquire(&mu->sema, KGO_WAIT_MUTEX, again);
-		starving = starving || port_now() - since > STARVE_NS;
-		if (port_load(&mu->state) & MU_STARVING) {
-			/*
-			 * It was handed over: not locked yet, and we are still
-			 * counted as waiting.
-			 */
-			do {
-				old = port_load(&mu->state);
-				new = (old | MU_LOCKED) - MU_WAITER;
-				if (!starving || old < 2 * MU_WAITER)
-					new &= ~MU_STARVING;
-			} while (!port_cas(&mu->state, old, new));
+/* Back from the wait: is it ours?  Else it has to compete again. */
+static bool mutex_woken(struct kgo_mutex *mu, struct kgo_mutex_try *t)
+{
+	u32 old, new;
+
+	t->starving = t->starving || port_now() - t->since > STARVE_NS;
+	t->woken = true;
+	if (!(port_load(&mu->state) & MU_STARVING))
+		return false;
+	/* It was handed over: not locked yet, and we are still counted as waiting. */
+	do {
+		old = port_load(&mu->state);
+		new = (old | MU_LOCKED) - MU_WAITER;
+		if (!t->starving || old < 2 * MU_WAITER)
+			new &= ~MU_STARVING;
+	} while (!port_cas(&mu->state, old, new));
+	return true;
+}
+
+static void mutex_lock_slow(struct kgo_mutex *mu)
+{
+	struct kgo_g *g = kgo_self_g();
+	struct kgo_mutex_try t = { 0 };
+
+	/* Before it is counted as waiting. */
+	if (unlikely(g && kgo_is_stackless(g))) {
+		if (!kgo_mutex_try_lock(mu))
+			kgo_cont_refuse(KGO_WAIT_MUTEX);
+		return;
+	}
+	while (!mutex_compete(mu, &t)) {
+		kgo_sema_acquire(&mu->sema, KGO_WAIT_MUTEX, t.again);
+		if (mutex_woken(mu, &t))
 			return;
-		}
-		woken = true;
-		spins = 0;
 	}
 }
 
 void kgo_mutex_lock(struct kgo_mutex *mu)
 {
-	if (likely(port_cas(&mu->state, 0, MU_LOCKED)))
+	u32 old = port_load(&mu->state);
+
+	if (likely(!(old & (MU_LOCKED | MU_STARVING)) &&
+		   port_cas(&mu->state, old, old | MU_LOCKED)))
 		return;
 	mutex_lock_slow(mu);
+}
+
+/**
+ * kgo_mutex_lock_own() - Lock a mutex of the runtime itself
+ * @mu: held for moments only
+ *
+ * A stackless goroutine waits with its thread, since its caller is not to know
+ * that there is a lock.
+ * CONTEXT: a goroutine, outside of enter_sched; parks.
+ */
+void kgo_mutex_lock_own(struct kgo_mutex *mu)
+{
+	struct kgo_g *g;
+
+	if (likely(port_cas(&mu->state, 0, MU_LOCKED)))
+		return;
+	g = kgo_self_g();
+	if (likely(!g || !kgo_is_stackless(g))) {
+		mutex_lock_slow(mu);
+		return;
+	}
+	while (!kgo_mutex_try_lock(mu))
+		port_pause();
 }
 
 void kgo_mutex_unlock(struct kgo_mutex *mu)
@@ -199,29 +248,103 @@ void kgo_wg_done(struct kgo_wg *wg)
 	kgo_wg_add(wg, -1);
 }
 
-static void wait_for_zero(struct kgo_wg *wg)
+/* Count as a waiter.  False: there is nothing to wait for. */
+static bool wg_start(struct kgo_wg *wg)
 {
-	struct kgo_bubble *b = kgo_bubble_self();
+	struct kgo_bubble *b;
+	u64 state;
 
+	do {
+		state = port_load_acquire(&wg->state);
+		if (!wg_count(state))
+			return false;
+	} while (!port_cas(&wg->state, state, state + 1));
+	b = kgo_bubble_self();
 	if (unlikely(b))
 		kgo_bubble_inside(port_self()->curg,
 				  port_load(&wg->reserved) == b->id);
-	kgo_sema_acquire(&wg->sema, KGO_WAIT_WAITGROUP, false);
+	return true;
 }
 
 void kgo_wg_wait(struct kgo_wg *wg)
 {
-	u64 state;
+	struct kgo_g *g = kgo_self_g();
 
-	for (;;) {
-		state = port_load_acquire(&wg->state);
-		if (!wg_count(state))
-			return;
-		if (port_cas(&wg->state, state, state + 1)) {
-			wait_for_zero(wg);
-			if (unlikely(port_load(&wg->state)))
-				kgo_panic_rt(WG_REUSED);
-			return;
-		}
+	/* Before it is counted as waiting. */
+	if (unlikely(g && kgo_is_stackless(g))) {
+		if (wg_count(port_load_acquire(&wg->state)))
+			kgo_cont_refuse(KGO_WAIT_WAITGROUP);
+		return;
 	}
+	if (!wg_start(wg))
+		return;
+	kgo_sema_acquire(&wg->sema, KGO_WAIT_WAITGROUP, false);
+	if (unlikely(port_load(&wg->state)))
+		kgo_panic_rt(WG_REUSED);
+}
+
+/*
+ * The same for goroutines without a stack, in steps: a false comes with the
+ * lock to drop once the goroutine waits.
+ */
+
+/**
+ * kgo_mutex_start() - Lock, or queue up for it
+ * @m: from kgo_enter_sched()
+ * @w: of its goroutine; object is the mutex, t is all-zero
+ * @lock: out, if the goroutine has to wait: held
+ *
+ * CONTEXT: cont.c, with in_sched set, no lock held.  Return: true: it is locked.
+ */
+bool kgo_mutex_start(struct kgo_m *m, struct kgo_cont_sema *w, kgo_lock_t **lock)
+{
+	struct kgo_mutex *mu = w->object;
+
+	do {
+		if (mutex_compete(mu, &w->t))
+			return true;
+		if (!kgo_sema_start(m, &mu->sema, &w->w, w->t.again, lock))
+			return false;
+	} while (!mutex_woken(mu, &w->t));
+	return true;
+}
+
+/**
+ * kgo_mutex_resume() - kgo_mutex_start() of one that was woken
+ * @m: as there
+ * @w: as there
+ * @lock: as there
+ *
+ * CONTEXT and Return: as there.
+ */
+bool kgo_mutex_resume(struct kgo_m *m, struct kgo_cont_sema *w, kgo_lock_t **lock)
+{
+	struct kgo_mutex *mu = w->object;
+
+	if (!kgo_sema_woken(&mu->sema, &w->w) &&
+	    !kgo_sema_start(m, &mu->sema, &w->w, w->t.again, lock))
+		return false;
+	return mutex_woken(mu, &w->t) || kgo_mutex_start(m, w, lock);
+}
+
+/** kgo_wg_start() - Likewise: wait for a WaitGroup.  Return: true: it is zero. */
+bool kgo_wg_start(struct kgo_m *m, struct kgo_cont_sema *w, kgo_lock_t **lock)
+{
+	struct kgo_wg *wg = w->object;
+
+	return !wg_start(wg) ||
+	       kgo_sema_start(m, &wg->sema, &w->w, false, lock);
+}
+
+/** kgo_wg_resume() - Likewise, woken.  *@panic: what the wait panics with, or NULL */
+bool kgo_wg_resume(struct kgo_m *m, struct kgo_cont_sema *w, kgo_lock_t **lock,
+		   const char **panic)
+{
+	struct kgo_wg *wg = w->object;
+
+	if (!kgo_sema_woken(&wg->sema, &w->w) &&
+	    !kgo_sema_start(m, &wg->sema, &w->w, false, lock))
+		return false;
+	*panic = unlikely(port_load(&wg->state)) ? WG_REUSED : NULL;
+	return true;
 }

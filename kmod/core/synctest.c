@@ -261,6 +261,8 @@ int kgo_synctest_run_at(const struct kgo_site *site, void (*fn)(void *arg),
 		return -EPERM;
 	root = m->curg;
 	kgo_leave_sched();
+	if (unlikely(kgo_is_stackless(root)))
+		return kgo_cont_refuse(KGO_WAIT_SYNCTEST_RUN);
 	b = make(root);
 	if (!b)
 		return -ENOMEM;
@@ -292,6 +294,11 @@ void kgo_synctest_wait(void)
 		return;
 	}
 	m = kgo_enter_sched();
+	if (unlikely(kgo_is_stackless(m->curg))) {
+		kgo_leave_sched();
+		kgo_cont_refuse(KGO_WAIT_SYNCTEST_WAIT);
+		return;
+	}
 	port_lock(&b->lock);
 	taken = b->waiter;
 	if (taken || b->running == 1) {

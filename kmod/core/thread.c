@@ -37,6 +37,10 @@ void kgo_lock_os_thread(void)
 	if (unlikely(!m))
 		return;
 	g = m->curg;
+	if (unlikely(kgo_is_stackless(g))) {
+		kgo_panic_rt("LockOSThread in a stackless goroutine, which may go on on any thread");
+		return;
+	}
 	if (!g->bound) {
 		/* Read by others only when it is queued: not before it parks. */
 		g->bound = m;

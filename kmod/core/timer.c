@@ -15,17 +15,26 @@
  * So that one has the same promise, and what was due is never lost for want of
  * memory: it is due again a little later.
  *
+ * What only sleeps has no timer: it cannot be stopped, so that nobody asks for
+ * its place, and its goroutine's number says all that is needed to wake it.
+ * With a timer on its stack each step of its way through the heap was a store
+ * to a page of its own.
+ *
  * Rejected: lazy deletion, as Go's.  There a stopped timer stays in its heap
  * until it comes up, so that its memory could not be the caller's; and to take
  * one out of the middle costs little more, since nearly all are near the leaves.
  * Rejected: a goroutine made along with the timer.  A million timers would
  * cost a million stacks.
  *
- * Lock order: heap, then whatever fire() takes (a channel).  So no timer is
+ * Lock order: heap (of two the one of the lower P), then whatever fire() takes
+ * (a channel).  So no timer is
  * started or stopped with a channel locked.
  */
 #include "bubble.h"
 
+#define HEAP_LEAST	64U
+#define LINE		64UL
+#define WARM_LEAST	1024U	/* smaller ones stay in the first-level cache */
 #define FIRE_MAX	64U	/* then the lock is dropped for a moment */
 #define AGAIN_NS	1000000ULL	/* no memory for a goroutine: tried again */
 
@@ -45,10 +54,16 @@ static u64 deadline(struct kgo_p *p, long long ns)
 	return (u64)ns > ~0ULL - now ? ~0ULL : now + (u64)ns;
 }
 
+static bool is_sleeper(struct kgo_due d)
+{
+	return d.sleeper & 1;
+}
+
 static void heap_set(struct kgo_timers *ts, u32 slot, struct kgo_due d)
 {
 	ts->heap[slot] = d;
-	d.alarm->slot = slot + 1;
+	if (!is_sleeper(d))
+		d.alarm->slot = slot + 1;
 }
 
 static void heap_up(struct kgo_timers *ts, u32 slot, struct kgo_due d)
@@ -64,6 +79,20 @@ static void heap_up(struct kgo_timers *ts, u32 slot, struct kgo_due d)
 	heap_set(ts, slot, d);
 }
 
+/*
+ * The children of a slot's children, of which the way down reads four next:
+ * each four are a line.  Beyond the end it is no matter.
+ */
+static void heap_warm(struct kgo_timers *ts, u32 child)
+{
+	u32 i;
+
+	if (ts->n < WARM_LEAST)
+		return;
+	for (i = 0; i < 4; i++)
+		__builtin_prefetch(ts->heap + (u64)(child + i) * 4 + 1, 1);
+}
+
 static void heap_down(struct kgo_timers *ts, u32 slot, struct kgo_due d)
 {
 	for (;;) {
@@ -71,6 +100,7 @@ static void heap_down(struct kgo_timers *ts, u32 slot, struct kgo_due d)
 
 		if (child >= ts->n)
 			break;
+		heap_warm(ts, child);
 		for (i = child + 1; i < child + 4 && i < ts->n; i++)
 			if (ts->heap[i].when < ts->heap[least].when)
 				least = i;
@@ -102,6 +132,17 @@ static void heap_publish(struct kgo_p *p)
 	port_store(&p->d.timer_when, ts->n ? ts->heap[0].when : 0);
 }
 
+/* The first one, out of the heap. */
+static void heap_pop(struct kgo_p *p)
+{
+	struct kgo_timers *ts = &p->timers;
+	struct kgo_due last = ts->heap[--ts->n];
+
+	if (ts->n)
+		heap_down(ts, 0, last);
+	heap_publish(p);
+}
+
 static void heap_remove(struct kgo_p *p, struct kgo_alarm *a)
 {
 	struct kgo_timers *ts = &p->timers;
@@ -117,26 +158,44 @@ static void heap_remove(struct kgo_p *p, struct kgo_alarm *a)
 	heap_publish(p);
 }
 
+/*
+ * Memory for a heap, freed as *mem.  The root stands in front of a cache line,
+ * so that any four children fill one.
+ */
+static struct kgo_due *heap_alloc(u32 cap, void **mem)
+{
+	unsigned long at;
+
+	*mem = port_alloc((cap + LINE / sizeof(struct kgo_due)) *
+			  sizeof(struct kgo_due));
+	if (!*mem)
+		return NULL;
+	at = ((unsigned long)*mem + sizeof(struct kgo_due) + LINE - 1) & -LINE;
+	return (struct kgo_due *)at - 1;
+}
+
 /* Room for one more; returns with the lock held, or -ENOMEM without. */
 static int heap_reserve(struct kgo_timers *ts)
 {
-	struct kgo_due *more, *old = NULL;
+	struct kgo_due *more;
+	void *mem, *old;
 	u32 cap;
 
 	port_lock(&ts->lock);
 	while (ts->n == ts->cap) {
-		cap = ts->cap ? ts->cap * 2 : 64;
+		cap = ts->cap ? ts->cap * 2 : HEAP_LEAST;
 		port_unlock(&ts->lock);
-		more = port_alloc(cap * sizeof(*more));
+		more = heap_alloc(cap, &mem);
 		if (!more)
 			return -ENOMEM;
 		port_lock(&ts->lock);
-		old = more;
+		old = mem;
 		if (ts->cap < cap) {
 			if (ts->n)
 				memcpy(more, ts->heap, ts->n * sizeof(*more));
-			old = ts->heap;
+			old = ts->mem;
 			ts->heap = more;
+			ts->mem = mem;
 			ts->cap = cap;
 		}
 		if (old) {
@@ -159,7 +218,7 @@ static int start_locked(struct kgo_p *p, struct kgo_alarm *a, u64 when)
 		return ret;
 	a->when = when;
 	a->p = p->index;
-	heap_up(ts, ts->n++, (struct kgo_due){ when, a });
+	heap_up(ts, ts->n++, (struct kgo_due){ .when = when, .alarm = a });
 	heap_publish(p);
 	return 0;
 }
@@ -283,7 +342,7 @@ bool kgo_alarm_take(struct kgo_p *p, struct kgo_alarm *a)
 void kgo_alarm_put(struct kgo_p *p, struct kgo_alarm *a, long long ns)
 {
 	struct kgo_timers *ts = &p->timers;
-	struct kgo_due d = { deadline(p, ns), a };
+	struct kgo_due d = { .when = deadline(p, ns), .alarm = a };
 
 	port_assert_held(&ts->lock);
 	a->when = d.when;
@@ -313,7 +372,7 @@ static void advance(struct kgo_p *p, struct kgo_alarm *a, u64 now)
 	/* Times that have been missed are left out. */
 	skip = a->period * (1 + (now - a->when) / a->period);
 	a->when = skip > ~0ULL - a->when ? ~0ULL : a->when + skip;
-	heap_down(&p->timers, 0, (struct kgo_due){ a->when, a });
+	heap_down(&p->timers, 0, (struct kgo_due){ .when = a->when, .alarm = a });
 	heap_publish(p);
 }
 
@@ -348,15 +407,23 @@ static int fire_some(struct kgo_p *p, u64 now, struct fired *f)
 
 	port_lock(&ts->lock);
 	for (n = 0; ts->n && ts->heap[0].when <= now; n++) {
+		if (n == FIRE_MAX) {
+			ret = -EAGAIN;
+			break;
+		}
+		if (is_sleeper(ts->heap[0])) {
+			g = port_g((u32)(ts->heap[0].sleeper >> 1));
+			heap_pop(p);
+			kgo_gq_push(&f->ready, g);
+			continue;
+		}
 		a = ts->heap[0].alarm;
 		if (!a->fire && f->fresh.n)
 			break;
-		if (n == FIRE_MAX)
-			ret = -EAGAIN;
-		else if (!a->fire && !f->spare)
+		if (!a->fire && !f->spare) {
 			ret = -ENOENT;
-		if (ret)
 			break;
+		}
 		advance(p, a, now);
 		if (!a->fire) {
 			fire_func(a, f);
@@ -377,10 +444,11 @@ static void put_off(struct kgo_p *p, u64 now)
 	struct kgo_alarm *a;
 
 	port_lock(&ts->lock);
-	if (ts->n && ts->heap[0].when <= now && !ts->heap[0].alarm->fire) {
+	if (ts->n && ts->heap[0].when <= now && !is_sleeper(ts->heap[0]) &&
+	    !ts->heap[0].alarm->fire) {
 		a = ts->heap[0].alarm;
 		a->when = now + AGAIN_NS;
-		heap_down(ts, 0, (struct kgo_due){ a->when, a });
+		heap_down(ts, 0, (struct kgo_due){ .when = a->when, .alarm = a });
 		heap_publish(p);
 	}
 	port_unlock(&ts->lock);
@@ -479,16 +547,58 @@ u64 kgo_timers_due(struct kgo_p *p)
 void kgo_timers_drop(struct kgo_p *p)
 {
 	struct kgo_timers *ts = &p->timers;
+	struct kgo_due last;
 
 	kgo_enter_sched();
 	port_lock(&ts->lock);
-	while (ts->n)
-		heap_remove(p, ts->heap[ts->n - 1].alarm);
+	while (ts->n) {
+		last = ts->heap[ts->n - 1];
+		if (is_sleeper(last))
+			ts->n--;
+		else
+			heap_remove(p, last.alarm);
+	}
 	port_unlock(&ts->lock);
 	kgo_leave_sched();
-	port_free(ts->heap);
+	port_free(ts->mem);
 	ts->heap = NULL;
+	ts->mem = NULL;
 	ts->cap = 0;
+}
+
+/**
+ * kgo_timers_move() - Timers go to another P
+ * @from: a P where none is started meanwhile
+ * @to: one with a lower index
+ *
+ * Some at a time, so that the locks are not held for long.
+ * CONTEXT: may sleep, no lock held.
+ * Return: 0, or -ENOMEM with some of them left.
+ */
+int kgo_timers_move(struct kgo_p *from, struct kgo_p *to)
+{
+	struct kgo_timers *ts = &from->timers;
+	struct kgo_due d;
+	u32 i;
+
+	while (port_load(&from->d.nr_timers)) {
+		if (heap_reserve(&to->timers))
+			return -ENOMEM;
+		port_lock_nested(&ts->lock);
+		for (i = 0; i < FIRE_MAX && ts->n &&
+		     to->timers.n < to->timers.cap; i++) {
+			/* The last of a heap can go without any other moving. */
+			d = ts->heap[--ts->n];
+			if (!is_sleeper(d))
+				port_store(&d.alarm->p, to->index);
+			heap_up(&to->timers, to->timers.n++, d);
+		}
+		heap_publish(from);
+		heap_publish(to);
+		port_unlock(&ts->lock);
+		port_unlock(&to->timers.lock);
+	}
+	return 0;
 }
 
 /**
@@ -509,21 +619,38 @@ u64 kgo_timers_first(void)
 	return first;
 }
 
-struct sleeper {
-	struct kgo_alarm alarm;
-	struct kgo_g *g;
-};
-
-static struct kgo_g *sleep_fire(struct kgo_alarm *a)
+/**
+ * kgo_sleep_start() - Have a goroutine made ready after some time
+ * @m: from kgo_enter_sched(); its goroutine is to park
+ * @ns: nanoseconds, positive
+ * @lock: out: held, to be dropped once the goroutine waits
+ *
+ * CONTEXT: a goroutine with in_sched set; may sleep; no lock held.
+ * Return: 0 or -ENOMEM, with no lock held.
+ */
+int kgo_sleep_start(struct kgo_m *m, long long ns, kgo_lock_t **lock)
 {
-	return container_of(a, struct sleeper, alarm)->g;
+	struct kgo_p *p = kgo_timers_p(m);
+	struct kgo_timers *ts = &p->timers;
+	struct kgo_due d;
+	int ret;
+
+	ret = heap_reserve(ts);
+	if (ret)
+		return ret;
+	d.when = deadline(p, ns);
+	d.sleeper = (u64)m->curg->index << 1 | 1;
+	heap_up(ts, ts->n++, d);
+	heap_publish(p);
+	/* The heap stays locked until it is off its stack: no early fire. */
+	*lock = &ts->lock;
+	return 0;
 }
 
 int kgo_sleep(long long ns)
 {
-	struct sleeper s = { .alarm.fire = sleep_fire };
+	kgo_lock_t *lock;
 	struct kgo_m *m;
-	struct kgo_p *p;
 	int ret;
 
 	if (ns <= 0)
@@ -531,12 +658,13 @@ int kgo_sleep(long long ns)
 	m = kgo_enter_sched();
 	if (unlikely(!m))
 		return -EPERM;
-	p = kgo_timers_p(m);
-	s.g = m->curg;
-	/* The heap stays locked until it is off its stack: no early fire. */
-	ret = start_locked(p, &s.alarm, deadline(p, ns));
+	if (unlikely(kgo_is_stackless(m->curg))) {
+		kgo_leave_sched();
+		return kgo_cont_refuse(KGO_WAIT_SLEEP);
+	}
+	ret = kgo_sleep_start(m, ns, &lock);
 	if (!ret)
-		kgo_g_park(m, KGO_WAIT_SLEEP, &p->timers.lock);
+		kgo_g_park(m, KGO_WAIT_SLEEP, lock);
 	kgo_leave_sched();
 	return ret;
 }

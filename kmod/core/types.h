@@ -24,10 +24,12 @@
 struct kgo_alarm;
 struct kgo_bubble;
 struct kgo_client;
+struct kgo_cont;
 struct kgo_group;
 struct kgo_labels;
 struct kgo_local;
 struct kgo_stock;
+struct kgo_then;
 
 /*
  * struct kgo_task - Whom the end of a goroutine concerns; see task.c
@@ -76,6 +78,10 @@ struct kgo_g {
 			u64	d_words[sizeof(struct kgo_gdesc) / 8 - 1];
 			struct kgo_gx *x;	/* G: d.ext; see kgo_gx() */
 		};
+		struct {
+			u64	d_words_to_sp[sizeof(struct kgo_gdesc) / 8 - 2];
+			struct kgo_cont *cont;	/* G: d.sp of a stackless one */
+		};
 	};
 	u32		index;		/* C */
 	u32		next;		/* G: link in the one queue or free list it is in */
@@ -95,6 +101,12 @@ struct kgo_g {
 };
 
 typedef void (*kgo_fn)(void *arg);
+
+/* Does it run on its M's stack, and wait without any?  See cont.c. */
+static inline bool kgo_is_stackless(const struct kgo_g *g)
+{
+	return port_load(&g->d.flags) & KGO_GF_STACKLESS;
+}
 
 static inline kgo_fn kgo_g_fn(const struct kgo_g *g)
 {
@@ -124,12 +136,16 @@ struct kgo_batches {
 /*
  * struct kgo_due - A place in a heap
  *
- * With the time beside the pointer a way through the heap reads four children
- * in one cache line, and no timer but those that move.
+ * With the time beside it a way through the heap reads four children in one
+ * cache line, and no timer but those that move.  A goroutine that sleeps is in
+ * it by its number alone: its stack is not touched before it runs.
  */
 struct kgo_due {
 	u64		when;
-	struct kgo_alarm *alarm;
+	union {
+		struct kgo_alarm *alarm;
+		u64	sleeper;	/* odd: twice a goroutine's index, plus one */
+	};
 };
 
 /*
@@ -137,7 +153,8 @@ struct kgo_due {
  */
 struct kgo_timers {
 	kgo_lock_t	lock;
-	struct kgo_due	*heap;		/* Q: lock */
+	struct kgo_due	*heap;		/* Q: lock; heap[1] begins a cache line */
+	void		*mem;		/* Q: lock; what it is in */
 	u32		n;		/* Q: lock */
 	u32		cap;		/* Q: lock */
 };
@@ -149,6 +166,11 @@ struct kgo_p {
 	struct kgo_pdesc d;
 	u32		index;		/* C */
 	struct kgo_gq	gfree;		/* P: dead goroutines, their stacks kept */
+	struct kgo_gq	gfull;		/* P: a batch of them, or none; see g.c */
+	struct kgo_gq	gbare;		/* P: dead ones that never had a stack */
+	struct kgo_gq	gbare_full;	/* P: a batch of them, or none */
+	struct kgo_cont	*conts;		/* P: records of stackless ones, unused ... */
+	u32		nr_conts;	/* P: ... and how many */
 	u64		goid_next;	/* P: numbers taken from rt->goid ... */
 	u64		goid_end;	/* P: ... but not used yet */
 	u32		g_next;		/* P: fresh descriptors taken ... */
@@ -180,6 +202,7 @@ struct kgo_m {
 	u8		post;		/* M: enum kgo_post */
 	bool		lock_binds;	/* M: curg is bound by its locks only */
 	bool		retires;	/* M: a goroutine that locked it has ended */
+	bool		chains;		/* C: port: see port_switch() */
 	u32		locks;		/* M: by its goroutine, see thread.c */
 	u32		naps;		/* M: so many in a row */
 	u32		seen_ticks;	/* M: sum of all schedticks at the last nap */
@@ -188,6 +211,7 @@ struct kgo_m {
 	struct kgo_g	*next;		/* M: dequeued, for the scheduler to run */
 	kgo_lock_t	*post_lock;	/* M: for KGO_POST_PARK, or NULL */
 	const void	*wait_on;	/* M: for the next park, or NULL */
+	struct kgo_then	*then;		/* M: what its stackless body asks for */
 	u64		rand;		/* M */
 	u64		sp;		/* port: where its scheduler stands */
 	void		*port;		/* port */
@@ -196,6 +220,8 @@ struct kgo_m {
 static_assert(sizeof(struct kgo_g) == KGO_G_STRIDE, "G stride");
 static_assert(offsetof(struct kgo_g, x) == offsetof(struct kgo_gdesc, ext) &&
 	      offsetof(struct kgo_gx, e) == 0, "the extension is in the table");
+static_assert(offsetof(struct kgo_g, cont) == offsetof(struct kgo_gdesc, sp),
+	      "who has no stack has no stack pointer");
 static_assert(sizeof(struct kgo_p) <= KGO_P_STRIDE, "P stride");
 static_assert(sizeof(struct kgo_m) <= KGO_M_STRIDE, "M stride");
 
@@ -207,6 +233,7 @@ struct kgo_rt {
 	char		*p_base;	/* C */
 	char		*m_base;	/* C */
 	u32		nr_ps;		/* C */
+	u32		nr_on;		/* A: those below are in use, see procs.c */
 	u32		nr_ms;		/* C: bound of Ms */
 	u32		nr_gs_max;	/* C */
 	u32		steal_step[32];	/* C: strides that visit every P */
@@ -218,6 +245,7 @@ struct kgo_rt {
 
 	kgo_lock_t	gfree_lock;
 	struct kgo_batches gfree;	/* Q: gfree_lock */
+	struct kgo_batches gbare;	/* Q: gfree_lock; without stacks */
 
 	u64		goid;		/* A: last number given out */
 	u64		ext_spawned;	/* A: created by threads without a P */

@@ -103,7 +103,12 @@ static void check(struct kunit *test, struct fix *f)
 	u32 avail = 0, idle = 0, p, i;
 
 	for (p = 0; p < f->arb.nr_ps; p++) {
-		avail += arb_word_state(f->word[p]) != ARB_RUNNING;
+		avail += arb_word_state(f->word[p]) == ARB_IDLE ||
+			 arb_word_state(f->word[p]) == ARB_BLOCKED;
+		if (p >= f->arb.nr_on)
+			KUNIT_EXPECT_NE(test, arb_word_state(f->word[p]), ARB_IDLE);
+		else
+			KUNIT_EXPECT_NE(test, arb_word_state(f->word[p]), ARB_OFF);
 		idle += arb_word_state(f->word[p]) == ARB_IDLE;
 		if (arb_word_state(f->word[p]) == ARB_RUNNING)
 			check_owner(test, f, p);
@@ -678,6 +683,80 @@ static void leave_works_in_every_position(struct kunit *test)
 	arb_destroy(&f->arb);
 }
 
+static void what_is_not_in_use_is_turned_off_when_let_go_of(struct kunit *test)
+{
+	struct fix *f = with_ps(test, NR_PS);
+
+	own(test, f, 3);
+	block(f, 1);
+	arb_use(&f->arb, 1);		/* running, running, blocked, idle */
+	KUNIT_EXPECT_EQ(test, state_of(f, 0), ARB_RUNNING);
+	KUNIT_EXPECT_EQ(test, state_of(f, 1), ARB_OFF);
+	KUNIT_EXPECT_EQ(test, state_of(f, 2), ARB_RUNNING);
+	KUNIT_EXPECT_EQ(test, state_of(f, 3), ARB_OFF);
+	KUNIT_EXPECT_FALSE(test, unblock(f, 1));
+	check(test, f);
+
+	/* One that goes to sleep with it turns it off by its hand-off. */
+	KUNIT_EXPECT_TRUE(test, block(f, 2));
+	KUNIT_EXPECT_FALSE(test, arb_handoff(&f->arb, &f->m[2]));
+	KUNIT_EXPECT_EQ(test, state_of(f, 2), ARB_OFF);
+	KUNIT_EXPECT_FALSE(test, unblock(f, 2));
+	check(test, f);
+
+	/* Nobody gets it, though somebody wants one and there is work. */
+	set_work(f, 0, true);
+	set_work(f, 2, true);
+	KUNIT_EXPECT_EQ(test, park(f, 1, KGO_ENTER_PARK_WANT), 0);
+	KUNIT_EXPECT_EQ(test, park(f, 2, KGO_ENTER_PARK_SPARE), 0);
+	KUNIT_EXPECT_EQ(test, arb_wake(&f->arb), -EAGAIN);
+	arb_use(&f->arb, 0);
+	KUNIT_EXPECT_EQ(test, arb_release(&f->arb, &f->m[0], NULL), 0);
+	KUNIT_EXPECT_EQ(test, state_of(f, 0), ARB_OFF);
+	check(test, f);
+	KUNIT_EXPECT_EQ(test, f->nr_log, 0);
+}
+
+static void what_is_in_use_again_goes_to_who_waits(struct kunit *test)
+{
+	struct fix *f = with_ps(test, NR_PS);
+
+	arb_use(&f->arb, 0);
+	KUNIT_EXPECT_EQ(test, f->r.nr_avail, 0);
+	KUNIT_EXPECT_EQ(test, park(f, 1, KGO_ENTER_PARK_SPARE), 0);
+	KUNIT_EXPECT_EQ(test, park(f, 2, KGO_ENTER_PARK_WANT), 0);
+	KUNIT_EXPECT_EQ(test, park(f, 3, KGO_ENTER_PARK_SPARE), 0);
+	set_work(f, 3, true);
+	arb_use(&f->arb, 2);
+	/* One that wants a P, then a spare, as there is work somewhere. */
+	KUNIT_EXPECT_EQ(test, f->nr_log, 2);
+	KUNIT_EXPECT_EQ(test, f->log[0], 2);
+	KUNIT_EXPECT_EQ(test, f->log[1], 3);
+	check(test, f);
+	set_work(f, 3, false);
+	arb_use(&f->arb, NR_PS);
+	KUNIT_EXPECT_EQ(test, f->nr_log, 2);
+	KUNIT_EXPECT_EQ(test, f->r.nr_avail, 2);
+	check(test, f);
+}
+
+/* A P that its owner gives to another is let go of by that one. */
+static void what_is_given_on_is_turned_off_later(struct kunit *test)
+{
+	struct fix *f = with_ps(test, 2);
+
+	own(test, f, 2);
+	arb_use(&f->arb, 1);
+	KUNIT_EXPECT_EQ(test, arb_park(&f->arb, &f->m[1], KGO_ENTER_PARK_BOUND,
+				       &f->m[2]), 0);
+	check(test, f);
+	KUNIT_EXPECT_EQ(test, park(f, 2, KGO_ENTER_PARK_BOUND), 1);
+	KUNIT_EXPECT_EQ(test, f->m[2].p, 1);
+	KUNIT_EXPECT_EQ(test, park(f, 2, KGO_ENTER_PARK_BOUND), 0);
+	KUNIT_EXPECT_EQ(test, state_of(f, 1), ARB_OFF);
+	check(test, f);
+}
+
 /* One random step of one random M, from the state that it is in. */
 static void random_step(struct kunit *test, struct fix *f, struct rnd_state *rnd)
 {
@@ -700,7 +779,7 @@ static void random_step(struct kunit *test, struct fix *f, struct rnd_state *rnd
 			arb_unpark(&f->arb, am);
 		return;
 	}
-	switch (prandom_u32_state(rnd) % 9) {
+	switch (prandom_u32_state(rnd) % 10) {
 	case 0:
 		ret = arb_acquire(&f->arb, am);
 		KUNIT_EXPECT_EQ(test, ret, am->p == KGO_NONE ? -EAGAIN : 0);
@@ -735,6 +814,9 @@ static void random_step(struct kunit *test, struct fix *f, struct rnd_state *rnd
 	case 8:
 		leave(f, i);
 		break;
+	case 9:
+		arb_use(&f->arb, prandom_u32_state(rnd) % (f->arb.nr_ps + 1));
+		break;
 	}
 	set_work(f, prandom_u32_state(rnd) % NR_PS, prandom_u32_state(rnd) % 2);
 	f->r.nr_spinning = prandom_u32_state(rnd) % 3 == 0;
@@ -759,6 +841,8 @@ static void random_steps_keep_one_owner(struct kunit *test)
 		for (i = 0; i < NR_MS; i++)
 			leave(f, i);
 		check(test, f);
+		KUNIT_EXPECT_EQ(test, f->r.nr_avail, f->arb.nr_on);
+		arb_use(&f->arb, f->arb.nr_ps);
 		KUNIT_EXPECT_EQ(test, f->r.nr_avail, f->arb.nr_ps);
 		arb_destroy(&f->arb);
 	}
@@ -795,6 +879,9 @@ static struct kunit_case arb_cases[] = {
 	KUNIT_CASE(unpark_keeps_a_grant_of_the_last_moment),
 	KUNIT_CASE(nothing_is_given_to_one_that_left),
 	KUNIT_CASE(leave_works_in_every_position),
+	KUNIT_CASE(what_is_not_in_use_is_turned_off_when_let_go_of),
+	KUNIT_CASE(what_is_in_use_again_goes_to_who_waits),
+	KUNIT_CASE(what_is_given_on_is_turned_off_later),
 	KUNIT_CASE(random_steps_keep_one_owner),
 	{}
 };

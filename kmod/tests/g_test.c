@@ -105,7 +105,7 @@ static void waker_waits_for_whoever_reads_the_stack(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, READ_ONCE(g->d.state), KGO_G_WAITING | KGO_G_SCAN);
 	/* Pairs with the compare-and-swap in kgo_g_set_state(). */
 	smp_store_release(&g->d.state, KGO_G_WAITING);
-	for (i = 0; i < 1000 && READ_ONCE(g->d.state) != KGO_G_RUNNABLE; i++)
+	for (i = 0; i < 60000 && READ_ONCE(g->d.state) != KGO_G_RUNNABLE; i++)
 		usleep_range(1000, 2000);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(g->d.state), KGO_G_RUNNABLE);
 	kthread_stop(task);

@@ -74,7 +74,7 @@ static void runq_exit(struct kunit *test)
 {
 	u32 i;
 
-	for (i = 0; i < 5000 && !live_runtime_is_idle(); i++)
+	for (i = 0; i < 60000 && !live_runtime_is_idle(); i++)
 		usleep_range(1000, 2000);
 }
 

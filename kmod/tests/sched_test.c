@@ -26,7 +26,7 @@ static void count_one(void *arg)
 
 static void bad_arguments_are_refused(struct kunit *test)
 {
-	struct kgo_attr attr = { .flags = 1 };
+	struct kgo_attr attr = { .flags = 0x80000000U };
 
 	KUNIT_EXPECT_EQ(test, kgo_go_at(NULL, NULL, NULL, NULL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, kgo_call_at(NULL, NULL, NULL), -EINVAL);
@@ -204,19 +204,22 @@ static void nap(void *arg)
 	atomic_inc(&cr->n);
 }
 
-/*
- * More goroutines than there may be threads: the last thread starts none, and
- * so there is always one to watch the timers of those that sleep.
- */
-static void full_pool_goes_on(struct kunit *test)
-{
-	u32 most = kgo_kernel_runtime->nr_ms, n = 2 * most + 50, i, ms;
-	struct crowd *cr;
+/* One thread each for so many, and the rest of them one after the other. */
+#define EXTRA	150
 
-	if (most > 512)
-		kunit_skip(test, "takes long; load kgo.ko with kthreads_max=300\n");
-	cr = kunit_kzalloc(test, sizeof(*cr), GFP_KERNEL);
+/*
+ * No thread can be made: goroutines that do not wait for each other all run to
+ * their end, also while the threads sleep with those that they have.
+ */
+static void goroutines_go_on_when_no_thread_can_be_made(struct kunit *test)
+{
+	u32 most, n, i, ms;
+	struct crowd *cr = kunit_kzalloc(test, sizeof(*cr), GFP_KERNEL);
+
 	KUNIT_ASSERT_NOT_NULL(test, cr);
+	WRITE_ONCE(kgo_kthreads_fail, true);
+	most = READ_ONCE(kgo_kernel_runtime->nr_threads);
+	n = most + EXTRA;
 	for (i = 0; i < n; i++)
 		KUNIT_EXPECT_EQ(test, kgo_go(nap, cr), 0);
 	for (ms = 0; ms < 5 * PATIENCE_MS && atomic_read(&cr->n) < n; ms += 20) {
@@ -224,6 +227,46 @@ static void full_pool_goes_on(struct kunit *test)
 		msleep(20);
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&cr->n), n);
+	kgo_module_wait(THIS_MODULE);
+	WRITE_ONCE(kgo_kthreads_fail, false);
+}
+
+static void end_locked(void *arg)
+{
+	struct crowd *cr = arg;
+
+	kgo_lock_os_thread();
+	kgo_sleep(NSEC_PER_MSEC);
+	atomic_inc(&cr->n);
+}
+
+/*
+ * A goroutine that ends locked takes its thread along, but not one of the last:
+ * then there would be nobody to run those that follow.
+ */
+static void last_threads_do_not_end_with_their_goroutines(struct kunit *test)
+{
+	struct crowd *cr = kunit_kzalloc(test, sizeof(*cr), GFP_KERNEL);
+	u32 n, i, ms;
+
+	KUNIT_ASSERT_NOT_NULL(test, cr);
+	WRITE_ONCE(kgo_kthreads_fail, true);
+	n = READ_ONCE(kgo_kernel_runtime->nr_threads) + 20;
+	for (i = 0; i < n; i++)
+		KUNIT_EXPECT_EQ(test, kgo_go(end_locked, cr), 0);
+	for (ms = 0; ms < 5 * PATIENCE_MS && atomic_read(&cr->n) < n; ms += 20)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, atomic_read(&cr->n), n);
+	kgo_module_wait(THIS_MODULE);
+	for (ms = 0; ms < PATIENCE_MS && READ_ONCE(kgo_kernel_runtime->nr_threads) > 3; ms += 20)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(kgo_kernel_runtime->nr_threads), 3);
+	WRITE_ONCE(kgo_kthreads_fail, false);
+	/* And they are replaced when that can be done again. */
+	KUNIT_EXPECT_EQ(test, kgo_go(end_locked, cr), 0);
+	for (ms = 0; ms < 5 * PATIENCE_MS && atomic_read(&cr->n) <= n; ms += 20)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, atomic_read(&cr->n), n + 1);
 	kgo_module_wait(THIS_MODULE);
 }
 
@@ -237,7 +280,7 @@ static void surplus_threads_end(struct kunit *test)
 		msleep(100);
 	}
 	KUNIT_EXPECT_LE(test, READ_ONCE(kgo_kernel_runtime->nr_threads), kgo_rt.nr_ps + 3);
-	KUNIT_EXPECT_GE(test, READ_ONCE(kgo_kernel_runtime->nr_threads), 1);
+	KUNIT_EXPECT_GE(test, READ_ONCE(kgo_kernel_runtime->nr_threads), 3);
 }
 
 static void idle_runtime_owns_no_p(struct kunit *test)
@@ -245,9 +288,9 @@ static void idle_runtime_owns_no_p(struct kunit *test)
 	struct kgo_rdesc *r = kgo_rt.r;
 	u32 ms;
 
-	for (ms = 0; ms < PATIENCE_MS && READ_ONCE(r->nr_avail) != r->nr_ps; ms++)
+	for (ms = 0; ms < PATIENCE_MS && READ_ONCE(r->nr_avail) != READ_ONCE(kgo_rt.nr_on); ms++)
 		usleep_range(1000, 2000);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(r->nr_avail), r->nr_ps);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(r->nr_avail), READ_ONCE(kgo_rt.nr_on));
 	KUNIT_EXPECT_EQ(test, READ_ONCE(r->nr_spinning), 0);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(r->nr_want), 0);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(r->gq_len), 0);
@@ -300,7 +343,8 @@ static struct kunit_case sched_cases[] = {
 	KUNIT_CASE(others_run_while_one_is_blocked),
 	KUNIT_CASE(plain_threads_may_start_goroutines),
 	KUNIT_CASE(pool_grows_with_what_is_parked),
-	KUNIT_CASE(full_pool_goes_on),
+	KUNIT_CASE(goroutines_go_on_when_no_thread_can_be_made),
+	KUNIT_CASE(last_threads_do_not_end_with_their_goroutines),
 	KUNIT_CASE(idle_runtime_owns_no_p),
 	KUNIT_CASE(surplus_threads_end),
 	{}

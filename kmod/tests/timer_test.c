@@ -30,6 +30,8 @@ static void check_heap(struct kunit *test, struct kgo_p *p)
 	u32 i;
 
 	port_lock(&ts->lock);
+	/* Any four children are in one line. */
+	KUNIT_EXPECT_EQ(test, (unsigned long)(ts->heap + 1) % 64, 0UL);
 	for (i = 0; i < ts->n; i++) {
 		KUNIT_EXPECT_EQ(test, ts->heap[i].alarm->slot, i + 1);
 		KUNIT_EXPECT_EQ(test, ts->heap[i].alarm->p, p->index);

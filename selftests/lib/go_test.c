@@ -194,7 +194,7 @@ GO_TEST(bad_attributes_are_refused)
 	struct count c = { 0 };
 
 	EXPECT_EQ(-EINVAL, kgo_go((void (*)(void *))NULL, &c));
-	a.flags = 1;
+	a.flags = 0x80000000U;
 	EXPECT_EQ(-EINVAL, kgo_go_attr(count_one, &c, &a));
 	a.flags = 0;
 	a.reserved = 1;

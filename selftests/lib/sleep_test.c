@@ -94,6 +94,50 @@ GO_TEST_PS(those_that_are_late_wake_in_their_order, 1)
 		EXPECT_EQ((int)i, order[i]);
 }
 
+/*
+ * Sleepers and timers share a heap: those of both kinds move each other when
+ * some of the timers are stopped or reset in the middle of it.
+ */
+#define MIXED	400
+
+static int mixed_fired;
+
+static void count_fired(void *arg)
+{
+	(void)arg;
+	ADD(mixed_fired, 1);
+}
+
+GO_TEST_PS(sleepers_keep_their_place_among_timers_that_move, 1)
+{
+	static struct kgo_timer timers[MIXED];
+	static struct sleeper s[ARRAY_SIZE(order)];
+	unsigned int i;
+
+	for (i = 0; i < MIXED; i++) {
+		EXPECT_EQ(0, kgo_after_func(&timers[i], (1 + i * 7 % MIXED) * MS, count_fired,
+					    NULL));
+		if (i >= ARRAY_SIZE(s))
+			continue;
+		s[i] = (struct sleeper){ .ns = (1 + i * 13 % MIXED) * MS, .ret = -1 };
+		EXPECT_EQ(0, kgo_go(sleep_and_note, &s[i]));
+		kgo_yield();
+	}
+	/* From here on none is due for an hour, whether it has fired or not. */
+	for (i = 0; i < MIXED; i++)
+		kgo_timer_reset(&timers[i], 3600 * 1000 * MS + i * 7919 % MIXED * MS);
+	for (i = 0; i < MIXED; i += 3)
+		EXPECT_EQ(1, kgo_timer_stop(&timers[i]));
+	while (LOAD(nr_order) < (int)ARRAY_SIZE(s))
+		kgo_sleep(20 * MS);
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		EXPECT_EQ(0, s[i].ret);
+		EXPECT_EQ(0, s[i].early);
+	}
+	for (i = 0; i < MIXED; i++)
+		EXPECT_EQ(i % 3 != 0, kgo_timer_stop(&timers[i]));
+}
+
 static int sleeps_done, sleeps_bad;
 
 static void many_sleeps(void *arg)

@@ -285,11 +285,16 @@ static void find_goroutines(void)
 		if (p->d.runnext)
 			put_in(p->d.runnext, 2);
 		put_all(&p->gfree, 4);
+		put_all(&p->gfull, 4);
+		put_all(&p->gbare, 4);
+		put_all(&p->gbare_full, 4);
 	}
 	if (!kgo_rt.gq_lock.word)
 		put_batches(&kgo_rt.gq, 3);
-	if (!kgo_rt.gfree_lock.word)
+	if (!kgo_rt.gfree_lock.word) {
 		put_batches(&kgo_rt.gfree, 5);
+		put_batches(&kgo_rt.gbare, 5);
+	}
 }
 
 static void check_words(void)

@@ -11,7 +11,7 @@ enum plant {
 	PLANT_NONE,
 	PLANT_LOST_WAKE,	/* no barrier between queueing and looking */
 	PLANT_LOST_WAKE_PARK,	/* no barrier between listing and looking */
-	PLANT_NO_RETRY,		/* kgo_wakep() does not try again */
+	PLANT_NO_RETRY,		/* kgo_wakep_slow() does not try again */
 	PLANT_TWO_OWNERS,	/* a P word moved without compare-and-swap */
 	PLANT_STOLEN_RUNNEXT,	/* runnext stolen without compare-and-swap */
 	PLANT_DOUBLE_RUN,	/* likewise the head of the run queue */
@@ -138,7 +138,7 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val)
 	*val = 0;
 	switch (sim_plant) {
 	case PLANT_NO_RETRY:
-		return addr == &r->nr_spare && !strcmp(func, "kgo_wakep");
+		return addr == &r->nr_spare && !strcmp(func, "kgo_wakep_slow");
 	case PLANT_LOST_KEEPER:
 		*val = 1;
 		return addr == &r->keeper_when;

@@ -739,7 +739,7 @@ void port_jump(struct kgo_jmp *jmp)
 }
 
 /* A function of its own, since it returns twice. */
-static __attribute__((noinline)) void run_here(struct sim_thread *t, struct kgo_g *g)
+static noinline void run_here(struct sim_thread *t, struct kgo_g *g)
 {
 	if (!kgo_jmp_set(&t->end))
 		kgo_g_entry(g);

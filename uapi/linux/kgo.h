@@ -499,6 +499,8 @@ struct kgo_gext {
 #define KGO_GF_SYSTEM		0x1U
 /** define KGO_GF_BOUND - It runs on one M only (LockOSThread, kernel bodies) */
 #define KGO_GF_BOUND		0x2U
+/** define KGO_GF_STACKLESS - It has no stack: it waits by returning (continuation bodies) */
+#define KGO_GF_STACKLESS	0x4U
 
 /**
  * struct kgo_site - Source position of a go statement

@@ -24,6 +24,7 @@
 
 #include "attr.h"
 #include "chan.h"
+#include "cont.h"
 #include "context.h"
 #include "defer.h"
 #include "errgroup.h"

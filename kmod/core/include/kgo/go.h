@@ -8,10 +8,17 @@
 #include "attr.h"
 
 /**
+ * define KGO_ATTR_STACKLESS - It has no stack while it waits; see <kgo/cont.h>
+ *
+ * In &struct kgo_attr.flags.
+ */
+#define KGO_ATTR_STACKLESS	0x1U
+
+/**
  * struct kgo_attr - How to start a goroutine
  * @stack_size: bytes of stack, 0 for the default (64 KiB); rounded up to
- *	pages; without effect in the kernel
- * @flags: must be zero
+ *	pages; without effect in the kernel; 0 with %KGO_ATTR_STACKLESS
+ * @flags: %KGO_ATTR_STACKLESS, or zero
  * @reserved: must be zero
  */
 struct kgo_attr {

@@ -430,6 +430,7 @@ void kgo_mutex_lock_own(struct kgo_mutex *mu);
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);
 void kgo_sema_release(u32 *addr, bool handoff);
+void kgo_sema_post(u32 *addr);
 void kgo_sema_wait(u32 *addr);
 
 #endif

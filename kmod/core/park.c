@@ -278,7 +278,7 @@ unsigned long long kgo_num_goroutine(void)
 /**
  * kgo_begin() - Start a goroutine, with all that is passed on to it
  * @m: the calling goroutine's M with in_sched set, or NULL
- * @g: from kgo_g_new() or kgo_g_fill(); freed if it cannot be started
+ * @g: from kgo_g_new() or kgo_g_become(); freed if it cannot be started
  * @birth: what it gets
  *
  * CONTEXT: may sleep, no lock held; any that can take a lock if @g is a

@@ -105,7 +105,7 @@ static struct kgo_g *stock_get(struct kgo_stock *s)
  * kgo_stock_put() - A goroutine of a reserve has ended, or was not started
  * @g: the goroutine; nobody runs on its stack
  *
- * CONTEXT: any that can take a lock.
+ * CONTEXT: with in_sched set, if the caller is an M; any that can take a lock.
  */
 void kgo_stock_put(struct kgo_g *g)
 {
@@ -115,7 +115,7 @@ void kgo_stock_put(struct kgo_g *g)
 	kgo_gq_push(&s->idle, g);
 	port_unlock(&s->lock);
 	if (!port_add(&s->left, -1U))
-		kgo_sema_release(&s->over, false);
+		kgo_sema_post(&s->over);
 }
 
 int kgo_go_reserved_at(const struct kgo_site *site, struct kgo_reserve *r,

@@ -152,6 +152,9 @@ static void reserved(void *arg)
 	}
 	port_add(&X.done, 1);
 	port_add(&X.live, -1U);
+	/* It starts none any more. */
+	if (arg)
+		kgo_wg_done(&X.wg);
 }
 
 static void starter(void *unused)
@@ -162,11 +165,20 @@ static void starter(void *unused)
 	(void)unused;
 	while (i < X.rounds) {
 		something();
+		kgo_wg_add(&X.wg, 1);
 		ret = kgo_go_reserved(&X.r, reserved, &X);
+		if (ret)
+			kgo_wg_done(&X.wg);
 		sim_expect(!ret || ret == -EAGAIN, "start: %d", ret);
 		i += !ret;
 	}
 	port_add(&X.started, X.rounds);
+	kgo_wg_done(&X.wg);
+}
+
+static void done(void *unused)
+{
+	(void)unused;
 	kgo_wg_done(&X.wg);
 }
 
@@ -194,7 +206,7 @@ void reserve_main(void *unused)
 	/* Its descriptors are everybody's now. */
 	kgo_wg_add(&X.wg, (int)X.n);
 	for (i = 0; i < X.n; i++)
-		sim_go((void (*)(void *))kgo_wg_done, &X.wg);
+		sim_go(done, NULL);
 	kgo_wg_wait(&X.wg);
 }
 
@@ -226,6 +238,12 @@ static void puller(void *unused)
 	kgo_ready(&X.w);
 }
 
+static void closer(void *unused)
+{
+	(void)unused;
+	kgo_chan_close(X.c);
+}
+
 /* Whoever is no goroutine sends and closes, and those who wait go on. */
 void anywhere_main(void *unused)
 {
@@ -241,7 +259,7 @@ void anywhere_main(void *unused)
 	for (i = 0; i < n; i++)
 		by_anybody(pusher, (void *)(unsigned long)i);
 	kgo_wg_wait(&X.wg);
-	by_anybody((void (*)(void *))kgo_chan_close, X.c);
+	by_anybody(closer, NULL);
 	while (port_load(&X.done) < pullers)
 		kgo_park(&X.w);
 	all = n * X.rounds;

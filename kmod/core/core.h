@@ -250,7 +250,16 @@ void kgo_locals_end(struct kgo_gx *x);
 /* supervisor.c */
 void kgo_sup_destroy(void);
 
+/* client.c */
+void kgo_client_join(struct kgo_client *cl, struct kgo_g *g);
+void kgo_client_quit(struct kgo_gx *x);
+void kgo_client_fail(struct kgo_g *g);
+
 /* reserve.c */
+struct kgo_birth;
+
+int kgo_go_stock(const struct kgo_site *site, struct kgo_reserve *r,
+		 void (*fn)(void *), void *arg, const struct kgo_birth *birth);
 void kgo_stock_put(struct kgo_g *g);
 
 /* quiesce.c */
@@ -282,6 +291,8 @@ struct kgo_birth {
 	size_t		stack_size;	/* 0 for the default */
 	u16		flags;		/* KGO_GF_SYSTEM, or 0 */
 	const struct kgo_task *task;	/* whom its end concerns, or NULL; copied */
+	struct kgo_client *client;	/* whose it is, or NULL: that of its parent */
+	bool		disowned;	/* its code stays without its help */
 };
 
 /* gx.c: what only some goroutines have */
@@ -385,9 +396,11 @@ void kgo_g_ready(struct kgo_g *g);
 void kgo_g_ready_behind(struct kgo_g *g);
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
 u64 kgo_num_ended(void);
+void kgo_disown(struct kgo_g *g);
 int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth);
 int kgo_go_birth(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		 const struct kgo_birth *birth);
+int kgo_birth_attr(struct kgo_birth *birth, const struct kgo_attr *attr);
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* preempt.c */

@@ -275,6 +275,25 @@ unsigned long long kgo_num_goroutine(void)
 	return n - system;
 }
 
+static const struct kgo_site *site_of(const struct kgo_g *g)
+{
+	return (const struct kgo_site *)(unsigned long)g->d.site;
+}
+
+/**
+ * kgo_disown() - A goroutine that has ended lets its code go
+ * @g: it; nothing of that code runs in its name any more
+ *
+ * CONTEXT: any.
+ */
+void kgo_disown(struct kgo_g *g)
+{
+	if (PORT_OWNERS && g->d.flags & KGO_GF_OWNED) {
+		g->d.flags &= (u16)~KGO_GF_OWNED;
+		port_site_put(site_of(g));
+	}
+}
+
 /**
  * kgo_begin() - Start a goroutine, with all that is passed on to it
  * @m: the calling goroutine's M with in_sched set, or NULL
@@ -283,7 +302,7 @@ unsigned long long kgo_num_goroutine(void)
  *
  * CONTEXT: may sleep, no lock held; any that can take a lock if @g is a
  * reserve's.
- * Return: 0 or -ENOMEM.
+ * Return: 0; -ENOMEM; -ESHUTDOWN if the code of its site is about to go.
  */
 int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth)
 {
@@ -292,12 +311,18 @@ int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth)
 
 	if (m && m->curg && !(birth->flags & KGO_GF_SYSTEM))
 		from = m->curg->x;
-	if (unlikely(from || birth->task)) {
+	/* Those of a client are waited for. */
+	if (PORT_OWNERS && !birth->disowned && !birth->client &&
+	    !(from && from->client)) {
+		ret = -ESHUTDOWN;
+		if (!port_site_get(site_of(g)))
+			goto cancel;
+		g->d.flags |= KGO_GF_OWNED;
+	}
+	if (unlikely(from || birth->task || birth->client)) {
 		ret = kgo_gx_inherit(g, from, birth);
-		if (ret) {
-			kgo_g_cancel(m, g);
-			return ret;
-		}
+		if (ret)
+			goto cancel;
 	}
 	if (unlikely(birth->flags)) {
 		port_store(&g->d.flags, g->d.flags | birth->flags);
@@ -305,6 +330,11 @@ int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth)
 	}
 	kgo_start(m, g);
 	return 0;
+
+cancel:
+	kgo_disown(g);
+	kgo_g_cancel(m, g);
+	return ret;
 }
 
 /**
@@ -359,17 +389,19 @@ static inline bool start_easily(const struct kgo_site *site,
 	if (unlikely(index & KGO_P_ODD))
 		goto leave;
 	p = kgo_p_at(index);
-	if (unlikely(p->goid_next == p->goid_end))
+	if (unlikely(p->goid_next == p->goid_end || !p->gfree.head))
+		goto leave;
+	if (PORT_OWNERS && unlikely(!port_site_get(site)))
 		goto leave;
 	g = kgo_g_take(&p->gfree, true);
-	if (unlikely(!g))
-		goto leave;
 	if (unlikely(PORT_STACKS && !g->d.stack_lo)) {
 		kgo_g_free(m, g);
 		g = NULL;
 		goto leave;
 	}
 	kgo_g_fill(g, p->goid_next++, m->curg->d.goid, fn, arg, site);
+	if (PORT_OWNERS)
+		g->d.flags = KGO_GF_OWNED;
 	port_g_init(g);
 	port_store(&p->d.spawned, p->d.spawned + 1);
 	kgo_g_set_state(g, port_load(&g->d.state), KGO_G_RUNNABLE);
@@ -381,25 +413,39 @@ leave:
 	return g;
 }
 
+/**
+ * kgo_birth_attr() - What an attribute asks for
+ * @birth: where it goes
+ * @attr: or NULL for the defaults
+ *
+ * CONTEXT: any.  Return: 0 or -EINVAL.
+ */
+int kgo_birth_attr(struct kgo_birth *birth, const struct kgo_attr *attr)
+{
+	if (!attr)
+		return 0;
+	birth->stack_size = attr->stack_size;
+	if (attr->flags & ~KGO_ATTR_STACKLESS || attr->reserved ||
+	    birth->stack_size == KGO_STACKLESS)
+		return -EINVAL;
+	if (attr->flags & KGO_ATTR_STACKLESS) {
+		if (birth->stack_size)
+			return -EINVAL;
+		birth->stack_size = KGO_STACKLESS;
+	}
+	return 0;
+}
+
 int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	      const struct kgo_attr *attr)
 {
 	struct kgo_birth birth = { .task = NULL };
+	int ret;
 
 	if (likely(fn && !attr) && start_easily(site, fn, arg))
 		return 0;
-	if (attr) {
-		birth.stack_size = attr->stack_size;
-		if (attr->flags & ~KGO_ATTR_STACKLESS || attr->reserved ||
-		    birth.stack_size == KGO_STACKLESS)
-			return -EINVAL;
-		if (attr->flags & KGO_ATTR_STACKLESS) {
-			if (birth.stack_size)
-				return -EINVAL;
-			birth.stack_size = KGO_STACKLESS;
-		}
-	}
-	return kgo_go_birth(site, fn, arg, &birth);
+	ret = kgo_birth_attr(&birth, attr);
+	return ret ? ret : kgo_go_birth(site, fn, arg, &birth);
 }
 
 /**
@@ -432,7 +478,7 @@ int kgo_go_task(const struct kgo_site *site, void (*fn)(void *), void *arg,
  */
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg)
 {
-	const struct kgo_birth birth = { .flags = KGO_GF_SYSTEM };
+	const struct kgo_birth birth = { .flags = KGO_GF_SYSTEM, .disowned = true };
 
 	return kgo_go_birth(site, fn, arg, &birth);
 }

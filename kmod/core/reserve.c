@@ -118,10 +118,19 @@ void kgo_stock_put(struct kgo_g *g)
 		kgo_sema_post(&s->over);
 }
 
-int kgo_go_reserved_at(const struct kgo_site *site, struct kgo_reserve *r,
-		       void (*fn)(void *), void *arg)
+/**
+ * kgo_go_stock() - kgo_go_reserved_at() with all that there is to say
+ * @site: as there
+ * @r: as there
+ * @fn: as there
+ * @arg: as there
+ * @birth: what the goroutine gets
+ *
+ * CONTEXT and Return: as there.
+ */
+int kgo_go_stock(const struct kgo_site *site, struct kgo_reserve *r,
+		 void (*fn)(void *), void *arg, const struct kgo_birth *birth)
 {
-	const struct kgo_birth birth = { .flags = 0 };
 	struct kgo_m *m;
 	struct kgo_g *g;
 	int ret;
@@ -133,10 +142,18 @@ int kgo_go_reserved_at(const struct kgo_site *site, struct kgo_reserve *r,
 	ret = -EAGAIN;
 	if (g) {
 		kgo_g_become(m, g, fn, arg, KGO_GF_RESERVED, site);
-		ret = kgo_begin(m, g, &birth);
+		ret = kgo_begin(m, g, birth);
 	}
 	kgo_leave_any(m);
 	return ret;
+}
+
+int kgo_go_reserved_at(const struct kgo_site *site, struct kgo_reserve *r,
+		       void (*fn)(void *), void *arg)
+{
+	const struct kgo_birth birth = { .flags = 0 };
+
+	return kgo_go_stock(site, r, fn, arg, &birth);
 }
 
 void kgo_reserve_destroy(struct kgo_reserve *r)

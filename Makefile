@@ -27,6 +27,7 @@ help:
 	@echo '  check-rig      - that the checkers find what is planted for them'
 	@echo '  lint           - checkpatch, sparse, W=1, clang, kernel-doc, shellcheck, man pages'
 	@echo '  bench          - figures beside Go (BENCH=name RUNS=n)'
+	@echo '  bench-kernel   - figures of goroutines in the kernel (likewise)'
 
 run:
 	@selftests/run/run.sh
@@ -61,6 +62,9 @@ lint:
 bench:
 	@selftests/bench/bench.sh
 
+bench-kernel:
+	@selftests/bench/kernel.sh
+
 modules:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
@@ -81,4 +85,4 @@ clean:
 	$(MAKE) -C selftests clean
 
 .PHONY: help run shell check check-matrix check-kcsan check-tsan check-soak \
-	sim check-rig lint bench modules lib modules_install lib_install install clean
+	sim check-rig lint bench bench-kernel modules lib modules_install lib_install install clean

@@ -104,7 +104,7 @@ guest() {
 	fi
 	mkdir -p "$stage/tests"
 	cp "$obj"/*.ko "$stage/"
-	[ ! -e "$obj/kmod/samples/kgo_hello.ko" ] || cp "$obj/kmod/samples/kgo_hello.ko" "$stage/"
+	cp "$obj"/kmod/samples/*.ko "$stage/" || fail "$name: the samples do not build"
 	if ! obj=$("$rig/module.sh" --src "$rig/notifiers" "$kernel" 2>"$work/build" | tail -1); then
 		cat "$work/build"
 		fail "$name: the module notifiers does not build"

@@ -60,6 +60,24 @@ if [ -e /kgo_hello.ko ]; then
 	fi
 fi
 
+if [ -e /kgo_bench.ko ]; then
+	echo '# the measurements of kgo_bench, a few rounds of each'
+	bench=/sys/kernel/debug/kgo_bench figures=0
+	insmod /kgo_bench.ko || wrong 'the sample module kgo_bench'
+	echo 10000 >$bench/div
+	for name in "$bench"/*; do
+		[ "$name" != $bench/div ] || continue
+		if cat "$name" >figure && grep -qE '^[a-z_]+ [a-z_]+ [0-9.]+ [0-9.]+$' figure; then
+			cat figure
+			figures=$((figures + 1))
+		else
+			wrong "the measurement ${name##*/}"
+		fi
+	done
+	rmmod kgo_bench || wrong 'rmmod kgo_bench'
+	echo "$figures passed, 0 failed, 0 skipped"
+fi
+
 rmmod kgo || wrong 'rmmod kgo at the end'
 [ ! -e /sys/module/kgo ] || wrong 'something of kgo is left'
 [ ! -e /sys/kernel/debug/kgo ] || wrong 'a folder of debugfs is left'

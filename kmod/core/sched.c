@@ -578,6 +578,7 @@ void kgo_leave(struct kgo_m *m, u8 post)
 
 static void execute(struct kgo_m *m, struct kgo_g *g)
 {
+	const bool stackless = kgo_is_stackless(g);
 	struct kgo_p *p = kgo_m_p(m);
 
 	kgo_watch_timers(m, p);
@@ -587,6 +588,9 @@ static void execute(struct kgo_m *m, struct kgo_g *g)
 	m->curg = NULL;
 	port_store(&m->d.curg, KGO_NO_G);
 	settle(m);
+	/* Nobody has left its stack, which is where others look for the next. */
+	if (stackless)
+		m->next = next_here(m, &p);
 }
 
 /*

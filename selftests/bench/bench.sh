@@ -13,16 +13,13 @@
 # There the programs also run once each on the device, with a fraction of their counts.
 set -eu -o pipefail
 . "$(dirname "$0")/../run/stage.sh"
+. "$(dirname "$0")/figures.sh"
 
-BENCH=${BENCH:-} RUNS=${RUNS:-5}
 here=$TOP/selftests/bench
 bin=$user/bench
 native=(spawn pingpong yield chan select fan mutex sieve skynet sleep curve timers fire)
 # Too large for a guest, or bound by a clock that only counts instructions.
 not_in_guest=' sleep curve timers fire '
-
-# wanted NAME: is the figure, or one whose name starts with NAME_, asked for?
-wanted() { [[ $1 == "$BENCH"* || $BENCH == "$1"_* ]]; }
 
 build() {
 	local go f name
@@ -120,47 +117,6 @@ measure_guest() {
 	"$RIG/boot.sh" --kernel "$kernel" --smp 2 --icount --run "/run.sh $RUNS $BENCH" --timeout 600 "$tmp/guest.cpio.gz" |
 		tee "$tmp/guest.log"
 	grep '^sample ' "$tmp/guest.log" >&3
-}
-
-figures() {
-	awk '
-	function median(list, n,   v, i, j, t) {
-		split(list, v, " ")
-		for (i = 2; i <= n; i++)
-			for (j = i; j > 1 && v[j - 1] + 0 > v[j] + 0; j--) {
-				t = v[j]; v[j] = v[j - 1]; v[j - 1] = t
-			}
-		return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
-	}
-	NF != 6 || $5 <= 0 || $6 <= 0 { print "bench: bad sample: " $0 >"/dev/stderr"; bad = 1; next }
-	{
-		key = $2 " backend=" $3
-		if (!(key in n)) order[++keys] = key
-		peer[key] = $4; kgo[key] = kgo[key] " " $5; other[key] = other[key] " " $6; n[key]++
-	}
-	END {
-		for (i = 1; i <= keys; i++) {
-			key = order[i]
-			k = median(kgo[key], n[key]); p = median(other[key], n[key])
-			printf "figure %s kgo=%s peer=%s:%s ratio=%.3f unit=ns runs=%d\n",
-				key, k, peer[key], p, k / p, n[key]
-			if (key !~ /^curve_[0-9]/) continue
-			c = key; sub(/_[0-9]+/, "_max_over_min", c)
-			if (!(c in runs)) { curves[++nr_curves] = c; kmin[c] = k; pmin[c] = p }
-			runs[c] = n[key]; who[c] = peer[key]
-			if (k < kmin[c]) kmin[c] = k
-			if (k > kmax[c]) kmax[c] = k
-			if (p < pmin[c]) pmin[c] = p
-			if (p > pmax[c]) pmax[c] = p
-		}
-		# How flat: the dearest number of goroutines by the cheapest.
-		for (i = 1; i <= nr_curves; i++) {
-			c = curves[i]; k = kmax[c] / kmin[c]; p = pmax[c] / pmin[c]
-			printf "figure %s kgo=%.2f peer=%s:%.2f ratio=%.3f unit=x runs=%d\n",
-				c, k, who[c], p, k / p, runs[c]
-		}
-		exit bad || !keys
-	}' "$1"
 }
 
 make_tmp "$CACHE"

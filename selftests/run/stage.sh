@@ -47,6 +47,7 @@ stage_guest() {
 	local stage=$1 program
 	mkdir -p "$stage"/{examples,root,srv/docs}
 	cp "$module" "$stage/kgo.ko"
+	cp "${module%/*}"/kmod/samples/*.ko "$stage/"
 	for program in "$user"/examples/*; do
 		[ ! -f "$program" ] || cp "$program" "$stage/examples/"
 	done

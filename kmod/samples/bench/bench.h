@@ -19,6 +19,7 @@ struct kgo_bench {
 	int		(*show)(struct seq_file *s);
 };
 
+extern const struct kgo_bench kgo_bench_parked;
 extern const struct kgo_bench kgo_bench_pingpong;
 extern const struct kgo_bench kgo_bench_spawn;
 

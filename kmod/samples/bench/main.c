@@ -7,8 +7,8 @@
  *
  *	FIGURE PEER KGO-TIME PEER-TIME
  *
- * in nanoseconds for each operation.  kgo and its peer do the same, as often,
- * one after the other:
+ * in nanoseconds for each operation, or in bytes if it says so.  kgo and its
+ * peer do the same, as often, one after the other:
  *
  *	insmod kgo_bench.ko
  *	cat /sys/kernel/debug/kgo_bench/spawn
@@ -25,6 +25,7 @@
 #include "bench.h"
 
 static const struct kgo_bench *const benches[] = {
+	&kgo_bench_parked,
 	&kgo_bench_pingpong,
 	&kgo_bench_spawn,
 };

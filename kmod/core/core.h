@@ -186,20 +186,14 @@ static inline void kgo_warm_g(const struct kgo_g *g)
 	__builtin_prefetch((const char *)g + 64, 1);
 }
 
-/*
- * A dead goroutine of a P's list, or NULL.  With @stacks all there have one.
- */
-static inline struct kgo_g *kgo_g_take(struct kgo_gq *gfree, bool stacks)
+/* A dead goroutine of a P's list, or NULL. */
+static inline struct kgo_g *kgo_g_take(struct kgo_gq *gfree)
 {
-	struct kgo_g *g = kgo_gq_pop(gfree), *next;
+	struct kgo_g *g = kgo_gq_pop(gfree);
 
 	/* The next spawn's; its descriptor was fetched by the last one. */
-	if (PORT_STACKS && gfree->head) {
-		next = port_g(gfree->head);
-		if (stacks)
-			kgo_warm_stack(next);
-		kgo_warm_g(port_g(next->next));
-	}
+	if (PORT_STACKS && gfree->head)
+		kgo_warm_g(port_g(port_g(gfree->head)->next));
 	return g;
 }
 

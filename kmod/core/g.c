@@ -196,7 +196,7 @@ static inline int g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size)
 	int ret;
 
 	if (p && gfree_of(p, bare)->head)
-		g = kgo_g_take(gfree_of(p, bare), !bare);
+		g = kgo_g_take(gfree_of(p, bare));
 	else
 		g = g_refill(p, bare);
 	if (unlikely(!g)) {

@@ -393,7 +393,7 @@ static inline bool start_easily(const struct kgo_site *site,
 		goto leave;
 	if (PORT_OWNERS && unlikely(!port_site_get(site)))
 		goto leave;
-	g = kgo_g_take(&p->gfree, true);
+	g = kgo_g_take(&p->gfree);
 	if (unlikely(PORT_STACKS && !g->d.stack_lo)) {
 		kgo_g_free(m, g);
 		g = NULL;

@@ -47,6 +47,17 @@ if [ -e /kgo_hello.ko ]; then
 	else
 		wrong 'the sample module kgo_hello'
 	fi
+	# A goroutine that is in no client keeps its module, until it has ended.
+	if insmod /kgo_hello.ko linger_ms=3000; then
+		if rmmod kgo_hello 2>/dev/null; then
+			wrong 'a module went while its goroutine slept'
+		else
+			until rmmod kgo_hello 2>/dev/null; do sleep 1; done
+			echo '1 passed, 0 failed, 0 skipped'
+		fi
+	else
+		wrong 'kgo_hello with linger_ms'
+	fi
 fi
 
 if [ -e /kgo_bench.ko ]; then

@@ -425,6 +425,8 @@ static inline void ended(struct kgo_m *m, struct kgo_g *g, struct kgo_p *p)
 		port_add(&kgo_rt.nr_system, -1U);
 	if (unlikely(kgo_is_stackless(g)))
 		kgo_cont_end(m, g);
+	if (PORT_OWNERS)
+		kgo_disown(g);
 	/* Pairs with kgo_num_goroutine_all(): it was started before. */
 	if (likely(p))
 		port_store_release(&p->d.exited, p->d.exited + 1);

@@ -190,6 +190,9 @@ void kgo_locals_end(struct kgo_gx *x);
 /* supervisor.c */
 void kgo_sup_destroy(void);
 
+/* reserve.c */
+void kgo_stock_put(struct kgo_g *g);
+
 /* quiesce.c */
 void kgo_quiesce_init(void);
 void kgo_quiesce_wake(void);
@@ -207,13 +210,25 @@ bool kgo_batches_remove(struct kgo_batches *b, struct kgo_g *g);
 void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to);
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
+int kgo_g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size);
+void kgo_g_fill(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *), void *arg,
+		u16 flags, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
+
+/*
+ * struct kgo_birth - What a new goroutine gets beside its function
+ */
+struct kgo_birth {
+	size_t		stack_size;	/* 0 for the default */
+	u16		flags;		/* KGO_GF_SYSTEM, or 0 */
+	const struct kgo_task *task;	/* whom its end concerns, or NULL; copied */
+};
 
 /* gx.c: what only some goroutines have */
 struct kgo_gx *kgo_gx(struct kgo_g *g);
 int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
-		   const struct kgo_task *task);
+		   const struct kgo_birth *birth);
 void kgo_gx_end(struct kgo_g *g);
 
 /* runq.c: the local run queue of a P */
@@ -285,6 +300,9 @@ void kgo_g_ready(struct kgo_g *g);
 void kgo_g_ready_behind(struct kgo_g *g);
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
 u64 kgo_num_ended(void);
+int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth);
+int kgo_go_birth(const struct kgo_site *site, void (*fn)(void *), void *arg,
+		 const struct kgo_birth *birth);
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* preempt.c */
@@ -319,5 +337,7 @@ void kgo_chan_everywhere(struct kgo_chan *c);
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);
 void kgo_sema_release(u32 *addr, bool handoff);
+void kgo_sema_release_inside(u32 *addr);
+void kgo_sema_wait(u32 *addr);
 
 #endif

@@ -37,9 +37,6 @@
 #define GOID_BATCH	16U
 #define G_BATCH		16U	/* fresh descriptors that a P takes at once */
 
-/* Private bit of kgo_gdesc.flags: its stack is not of the default size. */
-#define GF_ODD_STACK	0x8000U
-
 /**
  * kgo_g_set_state() - The one writer of a goroutine's state
  * @g: the goroutine; the caller owns it in state @from
@@ -144,21 +141,7 @@ static u64 g_number(struct kgo_p *p)
 	return p->goid_next++;
 }
 
-/**
- * kgo_g_new() - Make a goroutine, in no queue yet
- * @m: the calling M with in_sched set and a P, or NULL
- * @gp: where it goes
- * @fn: what it will run
- * @arg: passed to @fn
- * @stack_size: 0 for the default
- * @site: its go statement, or NULL
- *
- * CONTEXT: may sleep, no lock held.
- * Return: 0; -EAGAIN if the table is full; -ENOMEM; -EINVAL for a stack size
- * that cannot be.
- */
-int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
-	      size_t stack_size, const struct kgo_site *site)
+static inline int g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size)
 {
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 	struct kgo_g *g = NULL, *next;
@@ -189,10 +172,18 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 			return ret;
 		}
 	}
+	*gp = g;
+	return 0;
+}
+
+static inline void g_fill(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *),
+			  void *arg, u16 flags, const struct kgo_site *site)
+{
+	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 
 	g->arg = arg;
 	g->bound = NULL;
-	g->d.flags = stack_size ? GF_ODD_STACK : 0;
+	g->d.flags = flags;
 	g->d.goid = g_number(p);
 	g->d.parent = m && m->curg ? m->curg->d.goid : 0;
 	g->d.fn = (u64)(unsigned long)fn;
@@ -204,8 +195,59 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 		port_store(&p->d.spawned, p->d.spawned + 1);
 	else
 		port_add(&kgo_rt.ext_spawned, 1);
-	*gp = g;
-	return 0;
+}
+
+/**
+ * kgo_g_make() - A descriptor with a stack, of no goroutine yet
+ * @m: the calling M with in_sched set, or NULL
+ * @gp: where it goes
+ * @stack_size: 0 for the default
+ *
+ * CONTEXT: may sleep, no lock held.  Return: as kgo_g_new().
+ */
+int kgo_g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size)
+{
+	return g_make(m, gp, stack_size);
+}
+
+/**
+ * kgo_g_fill() - Make a goroutine of a descriptor
+ * @m: the calling M with in_sched set, or NULL
+ * @g: from kgo_g_make()
+ * @fn: what it will run
+ * @arg: passed to @fn
+ * @flags: KGO_GF_*
+ * @site: its go statement, or NULL
+ *
+ * CONTEXT: any.
+ */
+void kgo_g_fill(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *), void *arg,
+		u16 flags, const struct kgo_site *site)
+{
+	g_fill(m, g, fn, arg, flags, site);
+}
+
+/**
+ * kgo_g_new() - Make a goroutine, in no queue yet
+ * @m: the calling M with in_sched set and a P, or NULL
+ * @gp: where it goes
+ * @fn: what it will run
+ * @arg: passed to @fn
+ * @stack_size: 0 for the default
+ * @site: its go statement, or NULL
+ *
+ * CONTEXT: may sleep, no lock held.
+ * Return: 0; -EAGAIN if the table is full; -ENOMEM; -EINVAL for a stack size
+ * that cannot be.
+ */
+int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
+	      size_t stack_size, const struct kgo_site *site)
+{
+	int ret = g_make(m, gp, stack_size);
+
+	if (!ret)
+		g_fill(m, *gp, fn, arg, stack_size ? KGO_GF_ODD_STACK : 0, site);
+	return ret;
 }
 
 /**
@@ -213,14 +255,18 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
  * @m: the calling M with in_sched set, or NULL
  * @g: the goroutine; nobody runs on its stack
  *
- * CONTEXT: may sleep, no lock held.
+ * CONTEXT: may sleep, no lock held; any that can take a lock if it is a reserve's.
  */
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 	struct kgo_gq half = { 0 };
 
-	if (g->d.flags & GF_ODD_STACK) {
+	if (unlikely(g->d.flags & (KGO_GF_ODD_STACK | KGO_GF_RESERVED))) {
+		if (g->d.flags & KGO_GF_RESERVED) {
+			kgo_stock_put(g);
+			return;
+		}
 		port_stack_free(g);
 		g->d.flags = 0;
 	}
@@ -242,7 +288,7 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
  * @m: the calling M with in_sched set and a P, or NULL
  * @g: from kgo_g_new(), in no queue
  *
- * CONTEXT: may sleep, no lock held.
+ * CONTEXT: as kgo_g_free().
  */
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g)
 {

@@ -30,13 +30,15 @@ struct kgo_gx *kgo_gx(struct kgo_g *g)
  * kgo_gx_inherit() - A new goroutine gets what its parent passes on
  * @g: not started yet
  * @from: extension of the calling goroutine, or NULL
- * @task: whom its end concerns, or NULL; copied
+ * @birth: what else it gets
  *
- * CONTEXT: with in_sched set; may sleep, no lock held.  Return: 0 or -ENOMEM.
+ * CONTEXT: with in_sched set; may sleep, no lock held; any that can take a lock
+ * if @g has an extension already.  Return: 0 or -ENOMEM.
  */
 int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
-		   const struct kgo_task *task)
+		   const struct kgo_birth *birth)
 {
+	const struct kgo_task *task = birth->task;
 	struct kgo_gx *x;
 
 	if (!task && !from->group && !from->bubble && !from->labels)

@@ -230,8 +230,49 @@ unsigned long long kgo_num_goroutine(void)
 	return n - system;
 }
 
-static int start_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
-		    size_t stack_size, u16 flags, const struct kgo_task *task)
+/**
+ * kgo_begin() - Start a goroutine, with all that is passed on to it
+ * @m: the calling goroutine's M with in_sched set, or NULL
+ * @g: from kgo_g_new() or kgo_g_fill(); freed if it cannot be started
+ * @birth: what it gets
+ *
+ * CONTEXT: may sleep, no lock held; any that can take a lock if @g is a
+ * reserve's.
+ * Return: 0 or -ENOMEM.
+ */
+int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth)
+{
+	struct kgo_gx *from = NULL;
+	int ret;
+
+	if (m && m->curg && !(birth->flags & KGO_GF_SYSTEM))
+		from = m->curg->x;
+	if (unlikely(from || birth->task)) {
+		ret = kgo_gx_inherit(g, from, birth);
+		if (ret) {
+			kgo_g_cancel(m, g);
+			return ret;
+		}
+	}
+	if (unlikely(birth->flags)) {
+		port_store(&g->d.flags, g->d.flags | birth->flags);
+		port_add(&kgo_rt.nr_system, 1);
+	}
+	kgo_start(m, g);
+	return 0;
+}
+
+/**
+ * kgo_go_birth() - kgo_go_at() with all that there is to say
+ * @site: as there
+ * @fn: as there
+ * @arg: as there
+ * @birth: what the goroutine gets
+ *
+ * CONTEXT and Return: as kgo_go_at().
+ */
+int kgo_go_birth(const struct kgo_site *site, void (*fn)(void *), void *arg,
+		 const struct kgo_birth *birth)
 {
 	struct kgo_m *m = port_self();
 	struct kgo_g *g;
@@ -245,19 +286,9 @@ static int start_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		m = kgo_enter_sched();
 	else
 		m = NULL;
-	ret = kgo_g_new(m, &g, fn, arg, stack_size, site);
-	if (!ret && unlikely(task || (m && m->curg->x && !flags))) {
-		ret = kgo_gx_inherit(g, m ? m->curg->x : NULL, task);
-		if (ret)
-			kgo_g_cancel(m, g);
-	}
-	if (!ret) {
-		if (unlikely(flags)) {
-			port_store(&g->d.flags, g->d.flags | flags);
-			port_add(&kgo_rt.nr_system, 1);
-		}
-		kgo_start(m, g);
-	}
+	ret = kgo_g_new(m, &g, fn, arg, birth->stack_size, site);
+	if (!ret)
+		ret = kgo_begin(m, g, birth);
 	if (m)
 		kgo_leave_sched();
 	return ret;
@@ -266,9 +297,14 @@ static int start_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	      const struct kgo_attr *attr)
 {
-	if (attr && (attr->flags || attr->reserved))
-		return -EINVAL;
-	return start_at(site, fn, arg, attr ? attr->stack_size : 0, 0, NULL);
+	struct kgo_birth birth = { .task = NULL };
+
+	if (attr) {
+		if (attr->flags || attr->reserved)
+			return -EINVAL;
+		birth.stack_size = attr->stack_size;
+	}
+	return kgo_go_birth(site, fn, arg, &birth);
 }
 
 /**
@@ -284,7 +320,9 @@ int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 int kgo_go_task(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		const struct kgo_task *task)
 {
-	return start_at(site, fn, arg, 0, 0, task);
+	const struct kgo_birth birth = { .task = task };
+
+	return kgo_go_birth(site, fn, arg, &birth);
 }
 
 /**
@@ -299,5 +337,7 @@ int kgo_go_task(const struct kgo_site *site, void (*fn)(void *), void *arg,
  */
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg)
 {
-	return start_at(site, fn, arg, 0, KGO_GF_SYSTEM, NULL);
+	const struct kgo_birth birth = { .flags = KGO_GF_SYSTEM };
+
+	return kgo_go_birth(site, fn, arg, &birth);
 }

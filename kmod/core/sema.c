@@ -73,25 +73,27 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 }
 
 /**
- * kgo_sema_release() - Add one to *addr and wake a waiter
- * @addr: the semaphore; may be gone once a waiter can have taken what was added
- * @handoff: give the count to the waiter itself and let it run first
+ * kgo_sema_wait() - kgo_sema_acquire() for whoever may sleep
+ * @addr: the semaphore
  *
- * CONTEXT: outside of enter_sched.  With @handoff a goroutine, which parks;
- * without, any that can take a lock.
+ * A thread that is no goroutine looks again and again.
+ * CONTEXT: outside of enter_sched; parks or sleeps.
  */
-void kgo_sema_release(u32 *addr, bool handoff)
+void kgo_sema_wait(u32 *addr)
+{
+	if (kgo_self_g())
+		kgo_sema_acquire(addr, KGO_WAIT_SEMACQUIRE, false);
+	else
+		poll(addr);
+}
+
+/* Wake one who waits, if there is one; with in_sched set.  Handed over? */
+static bool wake(u32 *addr, bool handoff)
 {
 	struct kgo_addrq *q = kgo_addrq_of(addr);
 	struct kgo_addrq_waiter *w;
 	bool handed = false;
-	struct kgo_m *m;
 
-	/* A full barrier: added before q->n is read. */
-	port_add(addr, 1);
-	if (!port_load(&q->n))
-		return;
-	m = kgo_enter_any();
 	port_lock(&q->lock);
 	w = kgo_addrq_pop(q, addr);
 	if (w) {
@@ -102,7 +104,42 @@ void kgo_sema_release(u32 *addr, bool handoff)
 	port_unlock(&q->lock);
 	if (w)
 		kgo_g_ready(w->g);
+	return handed;
+}
+
+/**
+ * kgo_sema_release() - Add one to *addr and wake a waiter
+ * @addr: the semaphore; may be gone once a waiter can have taken what was added
+ * @handoff: give the count to the waiter itself and let it run first
+ *
+ * CONTEXT: outside of enter_sched.  With @handoff a goroutine, which parks;
+ * without, any that can take a lock.
+ */
+void kgo_sema_release(u32 *addr, bool handoff)
+{
+	struct kgo_m *m;
+	bool handed;
+
+	/* A full barrier: added before q->n is read. */
+	port_add(addr, 1);
+	if (!port_load(&kgo_addrq_of(addr)->n))
+		return;
+	m = kgo_enter_any();
+	handed = wake(addr, handoff);
 	kgo_leave_any(m);
 	if (handed && m)
 		kgo_yield();
+}
+
+/**
+ * kgo_sema_release_inside() - kgo_sema_release() of whoever has entered already
+ * @addr: as there
+ *
+ * CONTEXT: with in_sched set, or no M; no lock held.
+ */
+void kgo_sema_release_inside(u32 *addr)
+{
+	port_add(addr, 1);
+	if (port_load(&kgo_addrq_of(addr)->n))
+		wake(addr, false);
 }

@@ -409,13 +409,16 @@ static void check_places(void)
 		struct kgo_g *g = port_g(i);
 		struct sim_thread *on = sim_gs[i].on;
 
+		/* In a reserve, or on its way there or out of it. */
+		bool reserved = g->x && g->x->stock;
+
 		switch (g->d.state) {
 		case KGO_G_IDLE:
-			if (!place[i])
+			if (!place[i] && !reserved)
 				fresh--;
 			break;
 		case KGO_G_DEAD:
-			if (!place[i])
+			if (!place[i] && !reserved)
 				sim_fail("dead g%u is on no free list", i);
 			break;
 		case KGO_G_RUNNABLE:
@@ -467,7 +470,7 @@ static u32 nr_nappers(void)
 
 	for (i = 0; i < SIM_MAX_THREADS; i++)
 		n += (S.t[i].state == T_PARKED || S.t[i].state == T_ASLEEP) &&
-		     S.t[i].m->spinning;
+		     S.t[i].m && S.t[i].m->spinning;
 	return n;
 }
 

@@ -34,6 +34,7 @@
 #include "panic.h"
 #include "pool.h"
 #include "quiesce.h"
+#include "reserve.h"
 #include "select.h"
 #include "semaphore.h"
 #include "singleflight.h"
@@ -42,5 +43,6 @@
 #include "synctest.h"
 #include "thread.h"
 #include "time.h"
+#include "waker.h"
 
 #endif

@@ -46,6 +46,7 @@ static void kgo_call_body(void *arg)
 
 int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg)
 {
+	const struct kgo_birth birth = { .loose = true };
 	struct kgo_call call = { .fn = fn, .arg = arg, .ret = -ECANCELED };
 	int ret;
 
@@ -54,13 +55,38 @@ int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg)
 	if (kgo_goid())
 		return fn(arg);
 	init_completion(&call.done);
-	ret = kgo_go_at(site, kgo_call_body, &call, NULL);
+	/* It is waited for. */
+	ret = kgo_go_birth(site, kgo_call_body, &call, &birth);
 	if (ret)
 		return ret;
 	wait_for_completion(&call.done);
 	return call.ret;
 }
 EXPORT_SYMBOL_GPL(kgo_call_at);
+
+/**
+ * kgo_site_hold() - See that the module of a go statement stays
+ * @site: the go statement, or NULL
+ *
+ * CONTEXT: any.  Return: as port_hold().
+ */
+int kgo_site_hold(const struct kgo_site *site)
+{
+	struct module *owner;
+
+	if (!site || site->reserved != KGO_SITE_OWNED)
+		return 0;
+	owner = container_of(site, struct kgo_owned_site, site)->owner;
+	if (!owner)
+		return 0;
+	return try_module_get(owner) ? 1 : -ESHUTDOWN;
+}
+
+/** kgo_site_unhold() - Undo a kgo_site_hold() that returned 1.  CONTEXT: any. */
+void kgo_site_unhold(const struct kgo_site *site)
+{
+	module_put(container_of(site, struct kgo_owned_site, site)->owner);
+}
 
 static bool kgo_module_has_goroutine(struct module *mod)
 {
@@ -126,6 +152,14 @@ KGO_EXPORT(kgo_chan_cap);
 KGO_EXPORT(kgo_select);
 KGO_EXPORT(kgo_select_try);
 KGO_EXPORT(kgo_select_timeout);
+
+KGO_EXPORT(kgo_client_ctx);
+KGO_EXPORT(kgo_client_err);
+KGO_EXPORT(kgo_client_exit);
+KGO_EXPORT(kgo_client_fail);
+KGO_EXPORT(kgo_client_go_at);
+KGO_EXPORT(kgo_client_go_reserved_at);
+KGO_EXPORT(kgo_client_init_at);
 
 KGO_EXPORT(kgo_ctx_after_func_at);
 KGO_EXPORT(kgo_ctx_after_put);

@@ -114,6 +114,20 @@ static inline void port_assert_held(kgo_lock_t *lock)
 	lockdep_assert_held(&lock->raw);
 }
 
+struct kgo_site;
+int kgo_site_hold(const struct kgo_site *site);
+void kgo_site_unhold(const struct kgo_site *site);
+
+static inline int port_hold(const struct kgo_site *site)
+{
+	return kgo_site_hold(site);
+}
+
+static inline void port_unhold(const struct kgo_site *site)
+{
+	kgo_site_unhold(site);
+}
+
 /* Without a count of preemption a spinlock that is held does not show. */
 static inline bool port_is_atomic(void)
 {

@@ -83,6 +83,19 @@ static inline struct kgo_m *port_self(void)
 	return arch_self();
 }
 
+struct kgo_site;
+
+static inline int port_hold(const struct kgo_site *site)
+{
+	(void)site;
+	return 0;
+}
+
+static inline void port_unhold(const struct kgo_site *site)
+{
+	(void)site;
+}
+
 static inline bool port_is_atomic(void)
 {
 	return false;

@@ -222,8 +222,26 @@ void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
 struct kgo_birth {
 	size_t		stack_size;	/* 0 for the default */
 	u16		flags;		/* KGO_GF_SYSTEM, or 0 */
+	bool		loose;		/* the caller sees to its code, see port_hold() */
 	const struct kgo_task *task;	/* whom its end concerns, or NULL; copied */
+	struct kgo_client *client;	/* or NULL: that of its parent, if there is one */
 };
+
+/* Neither has a goroutine that belongs to a client, whose end is waited for. */
+static inline int kgo_g_hold(struct kgo_g *g)
+{
+	int ret = port_hold((const struct kgo_site *)(unsigned long)g->d.site);
+
+	if (ret > 0)
+		g->d.flags |= KGO_GF_HELD;
+	return ret < 0 ? ret : 0;
+}
+
+static inline void kgo_g_unhold(struct kgo_g *g)
+{
+	g->d.flags &= (u16)~KGO_GF_HELD;
+	port_unhold((const struct kgo_site *)(unsigned long)g->d.site);
+}
 
 /* gx.c: what only some goroutines have */
 struct kgo_gx *kgo_gx(struct kgo_g *g);
@@ -300,6 +318,7 @@ void kgo_g_ready(struct kgo_g *g);
 void kgo_g_ready_behind(struct kgo_g *g);
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
 u64 kgo_num_ended(void);
+int kgo_birth_attr(struct kgo_birth *birth, const struct kgo_attr *attr);
 int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth);
 int kgo_go_birth(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		 const struct kgo_birth *birth);

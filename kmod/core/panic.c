@@ -25,7 +25,7 @@
  *   - rt.panics counts the panics on all lists, for the program's end: one that
  *     has begun is to be told, if main returns meanwhile.
  */
-#include "core.h"
+#include "client.h"
 
 static struct kgo_panic *panic_of(struct kgo_frame *f)
 {
@@ -158,8 +158,11 @@ static void __noreturn kgo_panic_begin(enum kgo_panic_kind kind, void *value,
 	port_add(&kgo_rt.panics, 1);
 	kgo_panic_unwind(g, &p);
 	/* A kgo_exit() that it has interrupted may have taken its place. */
-	if (p.kind != KGO_PANIC_NONE)
+	if (p.kind != KGO_PANIC_NONE) {
 		port_unrecovered(&p);
+		if (g->x && g->x->client)
+			kgo_client_fail(g->x->client, -ENOTRECOVERABLE);
+	}
 	finish(g);
 }
 

@@ -238,21 +238,24 @@ unsigned long long kgo_num_goroutine(void)
  *
  * CONTEXT: may sleep, no lock held; any that can take a lock if @g is a
  * reserve's.
- * Return: 0 or -ENOMEM.
+ * Return: 0; -ENOMEM; -ESHUTDOWN if its code, or its client, is on its way out.
  */
 int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth)
 {
 	struct kgo_gx *from = NULL;
-	int ret;
+	int ret = 0;
 
 	if (m && m->curg && !(birth->flags & KGO_GF_SYSTEM))
 		from = m->curg->x;
-	if (unlikely(from || birth->task)) {
+	if (!birth->loose && !birth->client && !(from && from->client))
+		ret = kgo_g_hold(g);
+	if (!ret && unlikely(from || birth->task || birth->client))
 		ret = kgo_gx_inherit(g, from, birth);
-		if (ret) {
-			kgo_g_cancel(m, g);
-			return ret;
-		}
+	if (unlikely(ret)) {
+		if (g->d.flags & KGO_GF_HELD)
+			kgo_g_unhold(g);
+		kgo_g_cancel(m, g);
+		return ret;
 	}
 	if (unlikely(birth->flags)) {
 		port_store(&g->d.flags, g->d.flags | birth->flags);
@@ -294,17 +297,30 @@ int kgo_go_birth(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	return ret;
 }
 
+/**
+ * kgo_birth_attr() - What a caller says of a goroutine
+ * @birth: where it goes
+ * @attr: NULL for the defaults
+ *
+ * Return: 0, or -EINVAL for what cannot be.
+ */
+int kgo_birth_attr(struct kgo_birth *birth, const struct kgo_attr *attr)
+{
+	if (!attr)
+		return 0;
+	if (attr->flags || attr->reserved)
+		return -EINVAL;
+	birth->stack_size = attr->stack_size;
+	return 0;
+}
+
 int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	      const struct kgo_attr *attr)
 {
 	struct kgo_birth birth = { .task = NULL };
+	int ret = kgo_birth_attr(&birth, attr);
 
-	if (attr) {
-		if (attr->flags || attr->reserved)
-			return -EINVAL;
-		birth.stack_size = attr->stack_size;
-	}
-	return kgo_go_birth(site, fn, arg, &birth);
+	return ret ? ret : kgo_go_birth(site, fn, arg, &birth);
 }
 
 /**

@@ -169,6 +169,17 @@ void port_stack_free(struct kgo_g *g);
 void port_g_init(struct kgo_g *g);
 
 /**
+ * port_hold() - See that the code of a goroutine stays where it is
+ * @site: its go statement, or NULL
+ *
+ * CONTEXT: any.
+ * Return: 0 if there is nothing to do; 1, and port_unhold() is called at its
+ * end; -ESHUTDOWN if the code is on its way out: it is not started then.
+ */
+static inline int port_hold(const struct kgo_site *site);
+static inline void port_unhold(const struct kgo_site *site);
+
+/**
  * port_run() - Run a goroutine until it comes back by port_back()
  * @m: the calling thread's M
  * @g: dequeued, runs on @m

@@ -118,10 +118,11 @@ void kgo_stock_put(struct kgo_g *g)
 		kgo_sema_release_inside(&s->over);
 }
 
-int kgo_go_reserved_at(const struct kgo_site *site, struct kgo_reserve *r,
-		       void (*fn)(void *), void *arg)
+int kgo_client_go_reserved_at(const struct kgo_site *site,
+			      struct kgo_client *cl, struct kgo_reserve *r,
+			      void (*fn)(void *), void *arg)
 {
-	const struct kgo_birth birth = { .flags = 0 };
+	const struct kgo_birth birth = { .client = cl };
 	struct kgo_m *m;
 	struct kgo_g *g;
 	int ret;
@@ -137,6 +138,12 @@ int kgo_go_reserved_at(const struct kgo_site *site, struct kgo_reserve *r,
 	}
 	kgo_leave_any(m);
 	return ret;
+}
+
+int kgo_go_reserved_at(const struct kgo_site *site, struct kgo_reserve *r,
+		       void (*fn)(void *), void *arg)
+{
+	return kgo_client_go_reserved_at(site, NULL, r, fn, arg);
 }
 
 void kgo_reserve_destroy(struct kgo_reserve *r)

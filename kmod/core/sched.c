@@ -462,8 +462,12 @@ static void settle(struct kgo_m *m)
 		}
 		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_DEAD);
 		p = kgo_m_p(m);
-		if (unlikely(g->d.flags & KGO_GF_SYSTEM))
-			port_add(&kgo_rt.nr_system, -1U);
+		if (unlikely(g->d.flags & (KGO_GF_SYSTEM | KGO_GF_HELD))) {
+			if (g->d.flags & KGO_GF_SYSTEM)
+				port_add(&kgo_rt.nr_system, -1U);
+			if (g->d.flags & KGO_GF_HELD)
+				kgo_g_unhold(g);
+		}
 		/* Pairs with kgo_num_goroutine_all(): it was started before. */
 		if (p)
 			port_store_release(&p->d.exited, p->d.exited + 1);

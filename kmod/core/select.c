@@ -40,6 +40,7 @@
 #include "chan.h"
 
 #define FOR_EVER	(-1LL)
+#define FOREIGN		"select on synctest channel from outside bubble"
 
 /**
  * kgo_select_decide() - Decide a select, unless it is already
@@ -358,7 +359,7 @@ out:
 	/* Not that of before: it may have parked. */
 	kgo_leave_any(ns ? port_self() : m);
 	if (unlikely(ret == -EPERM))
-		(ns ? kgo_panic_rt : kgo_panic_any)("select on synctest channel from outside bubble");
+		(ns ? kgo_panic_rt : kgo_panic_any)(FOREIGN);
 	if (unlikely(ret == -EPIPE))
 		(ns ? kgo_panic_rt : kgo_panic_any)("send on closed channel");
 	return ret;

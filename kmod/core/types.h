@@ -57,6 +57,7 @@ struct kgo_gx {
 	u32		nr_locals;
 	u32		local_rounds;
 	struct kgo_group *group;	/* inherited; Q: the lock in group.c */
+	struct kgo_client *client;	/* inherited; see client.c */
 	struct kgo_stock *stock;	/* C: whose descriptor it is, or NULL; see reserve.c */
 };
 
@@ -65,6 +66,7 @@ struct kgo_gx {
  */
 #define KGO_GF_ODD_STACK	0x8000U	/* its stack is not of the default size */
 #define KGO_GF_RESERVED		0x4000U	/* its descriptor is a reserve's */
+#define KGO_GF_HELD		0x2000U	/* port_hold() holds something for it */
 
 /*
  * struct kgo_g - A goroutine.  Index 0 is never used.

@@ -24,6 +24,7 @@
 
 #include "attr.h"
 #include "chan.h"
+#include "client.h"
 #include "context.h"
 #include "defer.h"
 #include "errgroup.h"

@@ -7,7 +7,6 @@
 
 #include "go.h"
 
-struct kgo_client;
 struct kgo_stock;
 
 /**

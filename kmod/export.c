@@ -46,9 +46,8 @@ static void kgo_call_body(void *arg)
 
 int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg)
 {
+	const struct kgo_birth birth = { .loose = true };
 	struct kgo_call call = { .fn = fn, .arg = arg, .ret = -ECANCELED };
-	/* The caller waits: also in the exit of its module. */
-	const struct kgo_birth birth = { .disowned = true };
 	int ret;
 
 	if (!fn)
@@ -56,6 +55,7 @@ int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg)
 	if (kgo_goid())
 		return fn(arg);
 	init_completion(&call.done);
+	/* It is waited for: also in the exit of its module. */
 	ret = kgo_go_birth(site, kgo_call_body, &call, &birth);
 	if (ret)
 		return ret;
@@ -64,17 +64,28 @@ int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg)
 }
 EXPORT_SYMBOL_GPL(kgo_call_at);
 
-bool port_site_get(const struct kgo_site *site)
+/**
+ * kgo_site_hold() - See that the module of a go statement stays
+ * @site: the go statement, or NULL
+ *
+ * CONTEXT: any.  Return: as port_hold().
+ */
+int kgo_site_hold(const struct kgo_site *site)
 {
+	struct module *owner;
+
 	if (!site || site->reserved != KGO_SITE_OWNED)
-		return true;
-	return try_module_get(container_of(site, struct kgo_owned_site, site)->owner);
+		return 0;
+	owner = container_of(site, struct kgo_owned_site, site)->owner;
+	if (!owner)
+		return 0;
+	return try_module_get(owner) ? 1 : -ESHUTDOWN;
 }
 
-void port_site_put(const struct kgo_site *site)
+/** kgo_site_unhold() - Undo a kgo_site_hold() that returned 1.  CONTEXT: any. */
+void kgo_site_unhold(const struct kgo_site *site)
 {
-	if (site && site->reserved == KGO_SITE_OWNED)
-		module_put(container_of(site, struct kgo_owned_site, site)->owner);
+	module_put(container_of(site, struct kgo_owned_site, site)->owner);
 }
 
 static bool kgo_module_has_goroutine(struct module *mod)
@@ -142,6 +153,14 @@ KGO_EXPORT(kgo_select);
 KGO_EXPORT(kgo_select_try);
 KGO_EXPORT(kgo_select_timeout);
 
+KGO_EXPORT(kgo_client_ctx);
+KGO_EXPORT(kgo_client_err);
+KGO_EXPORT(kgo_client_exit);
+KGO_EXPORT(kgo_client_fail);
+KGO_EXPORT(kgo_client_go_at);
+KGO_EXPORT(kgo_client_go_reserved_at);
+KGO_EXPORT(kgo_client_init_at);
+
 KGO_EXPORT(kgo_chan_recv_then);
 KGO_EXPORT(kgo_chan_send_then);
 KGO_EXPORT(kgo_ctx_done_then);
@@ -189,13 +208,6 @@ KGO_EXPORT(kgo_rwmutex_unlock);
 KGO_EXPORT(kgo_rwmutex_rlock);
 KGO_EXPORT(kgo_rwmutex_try_rlock);
 KGO_EXPORT(kgo_rwmutex_runlock);
-
-KGO_EXPORT(kgo_client_err);
-KGO_EXPORT(kgo_client_exit);
-KGO_EXPORT(kgo_client_ctx);
-KGO_EXPORT(kgo_client_go_at);
-KGO_EXPORT(kgo_client_go_reserved_at);
-KGO_EXPORT(kgo_client_init);
 
 KGO_EXPORT(kgo_cond_wait);
 KGO_EXPORT(kgo_cond_signal);
@@ -312,6 +324,7 @@ KGO_EXPORT_TEST(kgo_batches_get);
 KGO_EXPORT_TEST(kgo_g_new);
 KGO_EXPORT_TEST(kgo_g_free);
 KGO_EXPORT_TEST(kgo_go_system);
+KGO_EXPORT_TEST(kgo_num_ended);
 KGO_EXPORT_TEST(kgo_group_enter);
 KGO_EXPORT_TEST(kgo_group_has);
 KGO_EXPORT_TEST(kgo_group_leave);

@@ -38,7 +38,6 @@
 #define KGO_JMP_OWN	1
 
 #define PORT_STACKS	0
-#define PORT_OWNERS	1
 
 static_assert(sizeof(long) == sizeof(u64), "kgo needs a 64-bit kernel");
 
@@ -116,6 +115,20 @@ static inline void port_unlock(kgo_lock_t *lock)
 static inline void port_assert_held(kgo_lock_t *lock)
 {
 	lockdep_assert_held(&lock->raw);
+}
+
+struct kgo_site;
+int kgo_site_hold(const struct kgo_site *site);
+void kgo_site_unhold(const struct kgo_site *site);
+
+static inline int port_hold(const struct kgo_site *site)
+{
+	return kgo_site_hold(site);
+}
+
+static inline void port_unhold(const struct kgo_site *site)
+{
+	kgo_site_unhold(site);
 }
 
 /* Without a count of preemption a spinlock that is held does not show. */

@@ -1,58 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Clients: all goroutines of somebody, cancelled and waited for as one.
+ * Clients: goroutines that are waited for together, because the code that they
+ * run is to go: a kernel module's, or that of a library which is closed.
  *
- * What structured concurrency calls a nursery, for a module or a library whose
- * goroutines start others all over its code.
+ * Groups (group.c) say whose a goroutine is to those who look for leaks: one is
+ * out of its group before those hear of its end who wait for it.  Here it is the
+ * other way round: a goroutine leaves its client last of all, when nothing of
+ * the client is called any more, not even for its tasks.  So these are two things.
  *
- * Invariants:
- *   - left is the number of goroutines that have it in their extension, and one
- *     more until kgo_client_exit().  A goroutine takes itself off when the last
- *     function that was not the runtime's has returned, and does not touch the
- *     client any more.
- *   - What a goroutine starts is counted before the one that starts it is taken
- *     off, so that left is not zero before all have ended.
- *
- * Rejected: groups (group.c) for it.  They are looked at by leak checks, one
- * inside the other, and take a lock of all; a client counts, and nothing else.
+ * Invariant: live counts the goroutines, and one more until kgo_client_exit().
+ * It never comes back from zero.  Whoever brings it to zero lets the exit go
+ * on, and does not touch the client any more.
  */
-#include "core.h"
+#include "client.h"
 
-int kgo_client_init(struct kgo_client *cl, const void *owner)
+int kgo_client_init_at(const struct kgo_site *site, struct kgo_client *cl,
+		       const char *name)
 {
 	memset(cl, 0, sizeof(*cl));
 	if (!kgo_rt.r)
 		return -ESRCH;
-	cl->ctx = kgo_ctx_with_cancel(kgo_ctx_background());
+	cl->ctx = kgo_ctx_with_cancel_at(site, kgo_ctx_background());
 	if (!cl->ctx)
 		return -ENOMEM;
-	cl->owner = owner;
-	cl->left = 1;
+	cl->name = name;
+	cl->live = 1;
 	return 0;
 }
 
 /**
- * kgo_client_join() - A goroutine belongs to a client from now on
- * @cl: the client; the caller sees to it that it stays
- * @g: not started yet, with an extension
+ * kgo_client_join() - A new goroutine belongs to a client
+ * @cl: the client
+ * @x: extension of the goroutine, which was not started yet
  *
- * CONTEXT: any.
+ * CONTEXT: any.  Return: 0, or -ESHUTDOWN if the client has ended.
  */
-void kgo_client_join(struct kgo_client *cl, struct kgo_g *g)
+int kgo_client_join(struct kgo_client *cl, struct kgo_gx *x)
 {
-	port_add(&cl->left, 1);
-	g->x->client = cl;
-}
+	u32 live;
 
-static void quit(struct kgo_client *cl)
-{
-	/* Not touched any more by who is not the last. */
-	if (!port_add(&cl->left, -1U))
-		kgo_sema_release(&cl->over, false);
+	do {
+		live = port_load(&cl->live);
+		if (!live)
+			return -ESHUTDOWN;
+	} while (!port_cas(&cl->live, live, live + 1));
+	port_store(&x->client, cl);
+	return 0;
 }
 
 /**
- * kgo_client_quit() - A goroutine has ended, or was not started
+ * kgo_client_quit() - The calling goroutine ends, and has done all else
  * @x: its extension
  *
  * CONTEXT: outside of enter_sched.
@@ -61,32 +58,11 @@ void kgo_client_quit(struct kgo_gx *x)
 {
 	struct kgo_client *cl = x->client;
 
-	x->client = NULL;
-	if (cl)
-		quit(cl);
-}
-
-/**
- * kgo_client_fail() - The calling goroutine ends by a panic
- * @g: it
- *
- * CONTEXT: the goroutine, outside of enter_sched.
- */
-void kgo_client_fail(struct kgo_g *g)
-{
-	if (g->x && g->x->client)
-		kgo_ctx_cancel(g->x->client->ctx, -ENOTRECOVERABLE);
-}
-
-/* Nobody who starts one meanwhile is overtaken by the exit. */
-static bool enter(struct kgo_client *cl)
-{
-	port_add(&cl->left, 1);
-	/* A full barrier; pairs with the exchange in kgo_client_exit(). */
-	if (likely(!port_load(&cl->closing)))
-		return true;
-	quit(cl);
-	return false;
+	if (!cl)
+		return;
+	port_store(&x->client, NULL);
+	if (!port_add(&cl->live, -1U))
+		kgo_sema_release(&cl->over, false);
 }
 
 int kgo_client_go_at(const struct kgo_site *site, struct kgo_client *cl,
@@ -95,26 +71,7 @@ int kgo_client_go_at(const struct kgo_site *site, struct kgo_client *cl,
 	struct kgo_birth birth = { .client = cl };
 	int ret = kgo_birth_attr(&birth, attr);
 
-	if (ret)
-		return ret;
-	if (!enter(cl))
-		return -ESHUTDOWN;
-	ret = kgo_go_birth(site, fn, arg, &birth);
-	quit(cl);
-	return ret;
-}
-
-int kgo_client_go_reserved_at(const struct kgo_site *site, struct kgo_client *cl,
-			      struct kgo_reserve *r, void (*fn)(void *), void *arg)
-{
-	const struct kgo_birth birth = { .client = cl };
-	int ret;
-
-	if (!enter(cl))
-		return -ESHUTDOWN;
-	ret = kgo_go_stock(site, r, fn, arg, &birth);
-	quit(cl);
-	return ret;
+	return ret ? ret : kgo_go_birth(site, fn, arg, &birth);
 }
 
 struct kgo_ctx *kgo_client_ctx(struct kgo_client *cl)
@@ -122,19 +79,31 @@ struct kgo_ctx *kgo_client_ctx(struct kgo_client *cl)
 	return cl->ctx;
 }
 
-int kgo_client_err(struct kgo_client *cl)
+void kgo_client_fail(struct kgo_client *cl, int err)
 {
-	return kgo_ctx_cause(cl->ctx);
+	if (port_cas(&cl->err, 0, err))
+		kgo_ctx_cancel_for(cl->ctx, err, cl);
 }
 
-void kgo_client_exit(struct kgo_client *cl)
+int kgo_client_err(struct kgo_client *cl)
 {
+	return port_load(&cl->err);
+}
+
+int kgo_client_exit(struct kgo_client *cl)
+{
+	struct kgo_g *g = kgo_self_g();
+
+	if (g && g->x && g->x->client == cl)
+		return -EDEADLK;
 	if (!cl->ctx)
-		return;
-	port_xchg(&cl->closing, 1);
-	kgo_ctx_cancel(cl->ctx, -ESHUTDOWN);
-	if (port_add(&cl->left, -1U))
+		return 0;
+	kgo_ctx_cancel_for(cl->ctx, 0, cl);
+	if (port_add(&cl->live, -1U))
 		kgo_sema_wait(&cl->over);
+	/* Who reads the tables has done with its name then. */
+	port_mb_all();
 	kgo_ctx_put(cl->ctx);
 	cl->ctx = NULL;
+	return 0;
 }

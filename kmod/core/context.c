@@ -27,6 +27,7 @@
  * Rejected: a reference for the timer.  A context with a far deadline whose last
  * user is gone would stay until then, and a lost cancel would not be seen.
  */
+#include "client.h"
 #include "context.h"
 
 #define AGAIN_NS	1000000LL	/* no memory for a goroutine */
@@ -263,27 +264,41 @@ static void wait_for_memory(void)
 {
 	struct kgo_g *g = kgo_self_g();
 
-	if (g && kgo_is_stackless(g))
+	if (!g || kgo_is_stackless(g))
 		port_pause();
 	else if (kgo_sleep(AGAIN_NS))
 		kgo_yield();
 }
 
-static void run_all(struct kgo_list *run)
+/* What they start belongs to @cl, or if that is NULL to whom the caller does. */
+static void run_all_for(struct kgo_list *run, struct kgo_client *cl)
 {
+	const struct kgo_birth birth = { .client = cl };
 	struct kgo_ctx_after *a;
 	struct kgo_list *l;
+	int ret;
 
 	while ((l = kgo_list_pop_front(run))) {
 		a = container_of(l, struct kgo_ctx_after, link);
-		while (kgo_go_at(a->site, a->fn, a->arg, NULL))
+		for (;;) {
+			ret = kgo_go_birth(a->site, a->fn, a->arg, &birth);
+			/* Its code is on its way out. */
+			if (!ret || ret == -ESHUTDOWN)
+				break;
 			wait_for_memory();
+		}
 		after_put(a);
 	}
 }
 
+static void run_all(struct kgo_list *run)
+{
+	run_all_for(run, NULL);
+}
+
 /* Returns false if it was cancelled already. */
-static bool cancel(struct source *s, int err, int cause)
+static bool cancel_for(struct source *s, int err, int cause,
+		       struct kgo_client *cl)
 {
 	struct kgo_list run;
 	bool first;
@@ -294,18 +309,29 @@ static bool cancel(struct source *s, int err, int cause)
 	if (first)
 		cancel_tree(s, err, cause, &run);
 	unlock_tree(s);
-	run_all(&run);
+	run_all_for(&run, cl);
 	return first;
 }
 
-int kgo_ctx_cancel(struct kgo_ctx *ctx, int cause)
+static bool cancel(struct source *s, int err, int cause)
+{
+	return cancel_for(s, err, cause, NULL);
+}
+
+int kgo_ctx_cancel_for(struct kgo_ctx *ctx, int cause, struct kgo_client *cl)
 {
 	if (!is_source(ctx))
 		return -EINVAL;
 	/* An error number without its sign means the same. */
 	if (cause > 0)
 		cause = -cause;
-	return cancel(ctx->source, -ECANCELED, cause ? cause : -ECANCELED);
+	return cancel_for(ctx->source, -ECANCELED, cause ? cause : -ECANCELED,
+			  cl);
+}
+
+int kgo_ctx_cancel(struct kgo_ctx *ctx, int cause)
+{
+	return kgo_ctx_cancel_for(ctx, cause, NULL);
 }
 
 /* Runs in a goroutine of its own, that of the timer. */

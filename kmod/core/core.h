@@ -244,16 +244,7 @@ void kgo_locals_end(struct kgo_gx *x);
 /* supervisor.c */
 void kgo_sup_destroy(void);
 
-/* client.c */
-void kgo_client_join(struct kgo_client *cl, struct kgo_g *g);
-void kgo_client_quit(struct kgo_gx *x);
-void kgo_client_fail(struct kgo_g *g);
-
 /* reserve.c */
-struct kgo_birth;
-
-int kgo_go_stock(const struct kgo_site *site, struct kgo_reserve *r,
-		 void (*fn)(void *), void *arg, const struct kgo_birth *birth);
 void kgo_stock_put(struct kgo_g *g);
 
 /* quiesce.c */
@@ -284,10 +275,26 @@ void kgo_g_end_bare(struct kgo_g *g);
 struct kgo_birth {
 	size_t		stack_size;	/* 0 for the default */
 	u16		flags;		/* KGO_GF_SYSTEM, or 0 */
+	bool		loose;		/* the caller sees to its code, see port_hold() */
 	const struct kgo_task *task;	/* whom its end concerns, or NULL; copied */
-	struct kgo_client *client;	/* whose it is, or NULL: that of its parent */
-	bool		disowned;	/* its code stays without its help */
+	struct kgo_client *client;	/* or NULL: that of its parent, if there is one */
 };
+
+/* Neither has a goroutine that belongs to a client, whose end is waited for. */
+static inline int kgo_g_hold(struct kgo_g *g)
+{
+	int ret = port_hold((const struct kgo_site *)(unsigned long)g->d.site);
+
+	if (ret > 0)
+		g->d.flags |= KGO_GF_HELD;
+	return ret < 0 ? ret : 0;
+}
+
+static inline void kgo_g_unhold(struct kgo_g *g)
+{
+	g->d.flags &= (u16)~KGO_GF_HELD;
+	port_unhold((const struct kgo_site *)(unsigned long)g->d.site);
+}
 
 /* gx.c: what only some goroutines have */
 struct kgo_gx *kgo_gx(struct kgo_g *g);
@@ -390,11 +397,10 @@ void kgo_g_ready(struct kgo_g *g);
 void kgo_g_ready_behind(struct kgo_g *g);
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
 u64 kgo_num_ended(void);
-void kgo_disown(struct kgo_g *g);
+int kgo_birth_attr(struct kgo_birth *birth, const struct kgo_attr *attr);
 int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth);
 int kgo_go_birth(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		 const struct kgo_birth *birth);
-int kgo_birth_attr(struct kgo_birth *birth, const struct kgo_attr *attr);
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* preempt.c */
@@ -437,7 +443,7 @@ void kgo_mutex_lock_own(struct kgo_mutex *mu);
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);
 void kgo_sema_release(u32 *addr, bool handoff);
-void kgo_sema_post(u32 *addr);
+void kgo_sema_release_inside(u32 *addr);
 void kgo_sema_wait(u32 *addr);
 
 #endif

@@ -10,6 +10,7 @@
  * Invariant: nothing in the extension of a dead goroutine refers to anything.
  */
 #include "bubble.h"
+#include "client.h"
 #include "task.h"
 
 /**
@@ -33,7 +34,8 @@ struct kgo_gx *kgo_gx(struct kgo_g *g)
  * @birth: what else it gets
  *
  * CONTEXT: with in_sched set; may sleep, no lock held; any that can take a lock
- * if @g has an extension already.  Return: 0 or -ENOMEM.
+ * if @g has an extension already.
+ * Return: 0; -ENOMEM; -ESHUTDOWN if its client has ended.
  */
 int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
 		   const struct kgo_birth *birth)
@@ -41,6 +43,7 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
 	const struct kgo_task *task = birth->task;
 	struct kgo_client *client = birth->client;
 	struct kgo_gx *x;
+	int ret;
 
 	if (!client && from)
 		client = from->client;
@@ -49,10 +52,11 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
 	x = kgo_gx(g);
 	if (!x)
 		return -ENOMEM;
+	ret = client ? kgo_client_join(client, x) : 0;
+	if (ret)
+		return ret;
 	if (task)
 		x->task = *task;
-	if (client)
-		kgo_client_join(client, g);
 	if (from)
 		kgo_labels_inherit(x, from);
 	if (from && from->group)
@@ -67,8 +71,8 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
  * @g: the calling goroutine
  *
  * Its task behind all that can be seen: whoever waits for it finds the goroutine
- * in nothing any more.  Its bubble, which counts it as running, behind that.
- * Its client last: code that is not the runtime's may be gone from then on.
+ * in nothing any more.  Its bubble, which counts it as running, behind that, and
+ * its client, whose code may go then, last.
  * CONTEXT: outside of enter_sched; may park and sleep, no lock held.
  */
 void kgo_gx_end(struct kgo_g *g)

@@ -25,7 +25,7 @@
  *   - rt.panics counts the panics on all lists, for the program's end: one that
  *     has begun is to be told, if main returns meanwhile.
  */
-#include "core.h"
+#include "client.h"
 
 static struct kgo_panic *panic_of(struct kgo_frame *f)
 {
@@ -152,7 +152,8 @@ static void unrecovered(struct kgo_g *g, struct kgo_panic *p)
 		return;
 	if (g->x->task.end)
 		g->x->task.ret = -ENOTRECOVERABLE;
-	kgo_client_fail(g);
+	if (g->x->client)
+		kgo_client_fail(g->x->client, -ENOTRECOVERABLE);
 }
 
 /* Likewise. */

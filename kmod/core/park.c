@@ -275,25 +275,6 @@ unsigned long long kgo_num_goroutine(void)
 	return n - system;
 }
 
-static const struct kgo_site *site_of(const struct kgo_g *g)
-{
-	return (const struct kgo_site *)(unsigned long)g->d.site;
-}
-
-/**
- * kgo_disown() - A goroutine that has ended lets its code go
- * @g: it; nothing of that code runs in its name any more
- *
- * CONTEXT: any.
- */
-void kgo_disown(struct kgo_g *g)
-{
-	if (PORT_OWNERS && g->d.flags & KGO_GF_OWNED) {
-		g->d.flags &= (u16)~KGO_GF_OWNED;
-		port_site_put(site_of(g));
-	}
-}
-
 /**
  * kgo_begin() - Start a goroutine, with all that is passed on to it
  * @m: the calling goroutine's M with in_sched set, or NULL
@@ -302,27 +283,24 @@ void kgo_disown(struct kgo_g *g)
  *
  * CONTEXT: may sleep, no lock held; any that can take a lock if @g is a
  * reserve's.
- * Return: 0; -ENOMEM; -ESHUTDOWN if the code of its site is about to go.
+ * Return: 0; -ENOMEM; -ESHUTDOWN if its code, or its client, is on its way out.
  */
 int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth)
 {
 	struct kgo_gx *from = NULL;
-	int ret;
+	int ret = 0;
 
 	if (m && m->curg && !(birth->flags & KGO_GF_SYSTEM))
 		from = m->curg->x;
-	/* Those of a client are waited for. */
-	if (PORT_OWNERS && !birth->disowned && !birth->client &&
-	    !(from && from->client)) {
-		ret = -ESHUTDOWN;
-		if (!port_site_get(site_of(g)))
-			goto cancel;
-		g->d.flags |= KGO_GF_OWNED;
-	}
-	if (unlikely(from || birth->task || birth->client)) {
+	if (!birth->loose && !birth->client && !(from && from->client))
+		ret = kgo_g_hold(g);
+	if (!ret && unlikely(from || birth->task || birth->client))
 		ret = kgo_gx_inherit(g, from, birth);
-		if (ret)
-			goto cancel;
+	if (unlikely(ret)) {
+		if (g->d.flags & KGO_GF_HELD)
+			kgo_g_unhold(g);
+		kgo_g_cancel(m, g);
+		return ret;
 	}
 	if (unlikely(birth->flags)) {
 		port_store(&g->d.flags, g->d.flags | birth->flags);
@@ -330,11 +308,6 @@ int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth)
 	}
 	kgo_start(m, g);
 	return 0;
-
-cancel:
-	kgo_disown(g);
-	kgo_g_cancel(m, g);
-	return ret;
 }
 
 /**
@@ -380,6 +353,7 @@ static inline bool start_easily(const struct kgo_site *site,
 	struct kgo_g *g = NULL;
 	struct kgo_p *p;
 	u32 index;
+	int hold;
 
 	if (unlikely(!m || !m->curg || m->curg->x))
 		return false;
@@ -391,7 +365,8 @@ static inline bool start_easily(const struct kgo_site *site,
 	p = kgo_p_at(index);
 	if (unlikely(p->goid_next == p->goid_end || !p->gfree.head))
 		goto leave;
-	if (PORT_OWNERS && unlikely(!port_site_get(site)))
+	hold = port_hold(site);
+	if (unlikely(hold < 0))
 		goto leave;
 	g = kgo_g_take(&p->gfree);
 	if (unlikely(PORT_STACKS && !g->d.stack_lo)) {
@@ -400,8 +375,8 @@ static inline bool start_easily(const struct kgo_site *site,
 		goto leave;
 	}
 	kgo_g_fill(g, p->goid_next++, m->curg->d.goid, fn, arg, site);
-	if (PORT_OWNERS)
-		g->d.flags = KGO_GF_OWNED;
+	if (hold)
+		g->d.flags = KGO_GF_HELD;
 	port_g_init(g);
 	port_store(&p->d.spawned, p->d.spawned + 1);
 	kgo_g_set_state(g, port_load(&g->d.state), KGO_G_RUNNABLE);
@@ -478,7 +453,7 @@ int kgo_go_task(const struct kgo_site *site, void (*fn)(void *), void *arg,
  */
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg)
 {
-	const struct kgo_birth birth = { .flags = KGO_GF_SYSTEM, .disowned = true };
+	const struct kgo_birth birth = { .flags = KGO_GF_SYSTEM };
 
 	return kgo_go_birth(site, fn, arg, &birth);
 }

@@ -11,7 +11,6 @@
  *   u8 u16 u32 u64 s64 bool size_t NULL, memcpy memset, E* error numbers,
  *   ARRAY_SIZE, container_of, likely, unlikely, noinline, __noreturn, static_assert
  *   PORT_STACKS		1 if goroutines have stacks of their own, else 0
- *   PORT_OWNERS		1 if code can go while its goroutines live, else 0
  *   kgo_lock_t		a lock; all-zero is not necessarily initialised
  *
  * Atomics.  The core has no other shared accesses, so that the simulator can
@@ -103,18 +102,6 @@ struct kgo_m *port_self(void);
  */
 static inline bool port_is_atomic(void);
 
-/**
- * port_site_get() - Hold the code that a go statement stands in
- * @site: its record, or NULL
- *
- * Only called with PORT_OWNERS.  CONTEXT: any.
- * Return: false if it is about to go.
- */
-bool port_site_get(const struct kgo_site *site);
-
-/** port_site_put() - Let go of it; it may be gone then.  CONTEXT: any. */
-void port_site_put(const struct kgo_site *site);
-
 /*
  * Locks.  Held for a bounded number of instructions, never over anything that
  * can block, and only with in_sched set when the caller is an M.  A port whose
@@ -181,6 +168,17 @@ void port_stack_free(struct kgo_g *g);
  * CONTEXT: any.
  */
 void port_g_init(struct kgo_g *g);
+
+/**
+ * port_hold() - See that the code of a goroutine stays where it is
+ * @site: its go statement, or NULL
+ *
+ * CONTEXT: any.
+ * Return: 0 if there is nothing to do; 1, and port_unhold() is called at its
+ * end; -ESHUTDOWN if the code is on its way out: it is not started then.
+ */
+static inline int port_hold(const struct kgo_site *site);
+static inline void port_unhold(const struct kgo_site *site);
 
 /**
  * port_run() - Run a goroutine until it comes back by port_back()

@@ -105,7 +105,7 @@ static struct kgo_g *stock_get(struct kgo_stock *s)
  * kgo_stock_put() - A goroutine of a reserve has ended, or was not started
  * @g: the goroutine; nobody runs on its stack
  *
- * CONTEXT: with in_sched set, if the caller is an M; any that can take a lock.
+ * CONTEXT: with in_sched set, or no M; no lock held.
  */
 void kgo_stock_put(struct kgo_g *g)
 {
@@ -115,22 +115,14 @@ void kgo_stock_put(struct kgo_g *g)
 	kgo_gq_push(&s->idle, g);
 	port_unlock(&s->lock);
 	if (!port_add(&s->left, -1U))
-		kgo_sema_post(&s->over);
+		kgo_sema_release_inside(&s->over);
 }
 
-/**
- * kgo_go_stock() - kgo_go_reserved_at() with all that there is to say
- * @site: as there
- * @r: as there
- * @fn: as there
- * @arg: as there
- * @birth: what the goroutine gets
- *
- * CONTEXT and Return: as there.
- */
-int kgo_go_stock(const struct kgo_site *site, struct kgo_reserve *r,
-		 void (*fn)(void *), void *arg, const struct kgo_birth *birth)
+int kgo_client_go_reserved_at(const struct kgo_site *site,
+			      struct kgo_client *cl, struct kgo_reserve *r,
+			      void (*fn)(void *), void *arg)
 {
+	const struct kgo_birth birth = { .client = cl };
 	struct kgo_m *m;
 	struct kgo_g *g;
 	int ret;
@@ -142,7 +134,7 @@ int kgo_go_stock(const struct kgo_site *site, struct kgo_reserve *r,
 	ret = -EAGAIN;
 	if (g) {
 		kgo_g_become(m, g, fn, arg, KGO_GF_RESERVED, site);
-		ret = kgo_begin(m, g, birth);
+		ret = kgo_begin(m, g, &birth);
 	}
 	kgo_leave_any(m);
 	return ret;
@@ -151,9 +143,7 @@ int kgo_go_stock(const struct kgo_site *site, struct kgo_reserve *r,
 int kgo_go_reserved_at(const struct kgo_site *site, struct kgo_reserve *r,
 		       void (*fn)(void *), void *arg)
 {
-	const struct kgo_birth birth = { .flags = 0 };
-
-	return kgo_go_stock(site, r, fn, arg, &birth);
+	return kgo_client_go_reserved_at(site, NULL, r, fn, arg);
 }
 
 void kgo_reserve_destroy(struct kgo_reserve *r)
@@ -162,8 +152,8 @@ void kgo_reserve_destroy(struct kgo_reserve *r)
 
 	if (!s)
 		return;
-	r->stock = NULL;
 	if (port_add(&s->left, -1U))
 		kgo_sema_wait(&s->over);
+	r->stock = NULL;
 	free_all(s);
 }

@@ -421,12 +421,14 @@ static inline void ended(struct kgo_m *m, struct kgo_g *g, struct kgo_p *p)
 		m->retires = true;
 	}
 	kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_DEAD);
-	if (unlikely(g->d.flags & KGO_GF_SYSTEM))
-		port_add(&kgo_rt.nr_system, -1U);
+	if (unlikely(g->d.flags & (KGO_GF_SYSTEM | KGO_GF_HELD))) {
+		if (g->d.flags & KGO_GF_SYSTEM)
+			port_add(&kgo_rt.nr_system, -1U);
+		if (g->d.flags & KGO_GF_HELD)
+			kgo_g_unhold(g);
+	}
 	if (unlikely(kgo_is_stackless(g)))
 		kgo_cont_end(m, g);
-	if (PORT_OWNERS)
-		kgo_disown(g);
 	/* Pairs with kgo_num_goroutine_all(): it was started before. */
 	if (likely(p))
 		port_store_release(&p->d.exited, p->d.exited + 1);

@@ -40,6 +40,7 @@
 #include "chan.h"
 
 #define FOR_EVER	(-1LL)
+#define FOREIGN		"select on synctest channel from outside bubble"
 
 /**
  * kgo_select_decide() - Decide a select, unless it is already
@@ -432,7 +433,7 @@ static int do_select(struct kgo_case *cases, unsigned int n, long long ns)
 	if (unlikely(refused))
 		return kgo_cont_refuse(reason);
 	if (unlikely(ret == -EPERM))
-		(ns ? kgo_panic_rt : kgo_panic_any)("select on synctest channel from outside bubble");
+		(ns ? kgo_panic_rt : kgo_panic_any)(FOREIGN);
 	if (unlikely(ret == -EPIPE))
 		(ns ? kgo_panic_rt : kgo_panic_any)("send on closed channel");
 	return ret;

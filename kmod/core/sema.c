@@ -144,12 +144,12 @@ static bool wake(struct kgo_addrq *q, u32 *addr, bool handoff)
 }
 
 /**
- * kgo_sema_post() - kgo_sema_release() for the scheduler
+ * kgo_sema_release_inside() - kgo_sema_release() of whoever has entered already
  * @addr: as there
  *
- * CONTEXT: an M with in_sched set, or a thread that is no M; no lock held.
+ * CONTEXT: with in_sched set, or no M; no lock held.
  */
-void kgo_sema_post(u32 *addr)
+void kgo_sema_release_inside(u32 *addr)
 {
 	struct kgo_addrq *q = kgo_addrq_of(addr);
 

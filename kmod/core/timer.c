@@ -376,16 +376,19 @@ static void advance(struct kgo_p *p, struct kgo_alarm *a, u64 now)
 	heap_publish(p);
 }
 
+/* If its code is on its way out it is not started: who stops it is that far. */
 static void fire_func(struct kgo_alarm *a, struct fired *f)
 {
 	struct kgo_timer *t = container_of(a, struct kgo_timer, alarm);
 	struct kgo_g *g = f->spare;
 
-	f->spare = NULL;
 	g->arg = t->arg;
 	g->d.fn = (u64)(unsigned long)t->fn;
 	g->d.site = (u64)(unsigned long)t->site;
 	g->d.parent = t->parent;
+	if (unlikely(kgo_g_hold(g)))
+		return;
+	f->spare = NULL;
 	kgo_gq_push(&f->fresh, g);
 }
 

@@ -68,7 +68,7 @@ struct kgo_gx {
  */
 #define KGO_GF_ODD_STACK	0x8000U	/* its stack is not of the default size */
 #define KGO_GF_RESERVED		0x4000U	/* its descriptor is a reserve's */
-#define KGO_GF_OWNED		0x2000U	/* it holds what its site belongs to */
+#define KGO_GF_HELD		0x2000U	/* port_hold() holds something for it */
 
 /*
  * struct kgo_g - A goroutine.  Index 0 is never used.

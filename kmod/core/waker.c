@@ -86,7 +86,7 @@ static int wait(struct kgo_m *m, struct kgo_addrq *q, struct kgo_waker *w,
 	return t->expired ? -ETIMEDOUT : 0;
 }
 
-static int park(struct kgo_waker *w, long long ns)
+static int park_for(struct kgo_waker *w, long long ns)
 {
 	struct park_timer t = { .alarm.fire = park_fire, .w = w };
 	struct kgo_addrq *q = kgo_addrq_of(w);
@@ -113,12 +113,12 @@ static int park(struct kgo_waker *w, long long ns)
 
 int kgo_park(struct kgo_waker *w)
 {
-	return park(w, FOR_EVER);
+	return park_for(w, FOR_EVER);
 }
 
 int kgo_park_timeout(struct kgo_waker *w, long long ns)
 {
-	return park(w, ns > 0 ? ns : 0);
+	return park_for(w, ns > 0 ? ns : 0);
 }
 
 void kgo_ready(struct kgo_waker *w)

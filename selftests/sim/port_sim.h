@@ -36,7 +36,6 @@ typedef __s64 s64;
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define __noreturn	__attribute__((noreturn))
 #define PORT_STACKS	1
-#define PORT_OWNERS	0
 #define noinline	__attribute__((__noinline__))
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -169,6 +168,19 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val);
 					.op = SIM_RELAX })
 
 void port_lock(kgo_lock_t *lock);
+
+struct kgo_site;
+
+static inline int port_hold(const struct kgo_site *site)
+{
+	(void)site;
+	return 0;
+}
+
+static inline void port_unhold(const struct kgo_site *site)
+{
+	(void)site;
+}
 
 static inline bool port_is_atomic(void)
 {

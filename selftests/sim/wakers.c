@@ -152,9 +152,6 @@ static void reserved(void *arg)
 	}
 	port_add(&X.done, 1);
 	port_add(&X.live, -1U);
-	/* It starts none any more. */
-	if (arg)
-		kgo_wg_done(&X.wg);
 }
 
 static void starter(void *unused)
@@ -165,10 +162,7 @@ static void starter(void *unused)
 	(void)unused;
 	while (i < X.rounds) {
 		something();
-		kgo_wg_add(&X.wg, 1);
 		ret = kgo_go_reserved(&X.r, reserved, &X);
-		if (ret)
-			kgo_wg_done(&X.wg);
 		sim_expect(!ret || ret == -EAGAIN, "start: %d", ret);
 		i += !ret;
 	}
@@ -176,7 +170,7 @@ static void starter(void *unused)
 	kgo_wg_done(&X.wg);
 }
 
-static void done(void *unused)
+static void one_done(void *unused)
 {
 	(void)unused;
 	kgo_wg_done(&X.wg);
@@ -206,7 +200,7 @@ void reserve_main(void *unused)
 	/* Its descriptors are everybody's now. */
 	kgo_wg_add(&X.wg, (int)X.n);
 	for (i = 0; i < X.n; i++)
-		sim_go(done, NULL);
+		sim_go(one_done, NULL);
 	kgo_wg_wait(&X.wg);
 }
 
@@ -225,6 +219,12 @@ static void pusher(void *arg)
 	kgo_wg_done(&X.wg);
 }
 
+static void closer(void *unused)
+{
+	(void)unused;
+	kgo_chan_close(X.c);
+}
+
 static void puller(void *unused)
 {
 	u32 v;
@@ -236,12 +236,6 @@ static void puller(void *unused)
 	}
 	port_add(&X.done, 1);
 	kgo_ready(&X.w);
-}
-
-static void closer(void *unused)
-{
-	(void)unused;
-	kgo_chan_close(X.c);
 }
 
 /* Whoever is no goroutine sends and closes, and those who wait go on. */

@@ -15,15 +15,18 @@
  * A plain thread, such as one in a module's init, is no goroutine.  It may
  * start some, and kgo_call() runs a function as one and waits for it.
  *
- * A goroutine's code must stay loaded.  A module starts its goroutines by
- * kgo_client_go() of one struct kgo_client; kgo_client_exit() in its exit, and
- * where its init fails, cancels them and waits until they have left its code.
- * One that is started otherwise keeps the module loaded until it has ended.
+ * A goroutine's code must stay loaded.  A module that is to be unloaded while it
+ * has goroutines starts them through a struct kgo_client: kgo_client_exit() in
+ * its exit cancels their context and waits for all of them, past their last
+ * return.  Others hold a reference of their module, so that rmmod is refused as
+ * long as one lives; they cannot be started any more once it is on its way out
+ * (-ESHUTDOWN).  An init that fails is not held up by references: there,
+ * kgo_client_exit() or kgo_module_wait() comes before the return.
  */
 #ifndef _LINUX_KGO_H
 #define _LINUX_KGO_H
 
-#include <linux/export.h>
+#include <linux/module.h>
 #include <linux/types.h>
 #include <uapi/linux/kgo.h>
 
@@ -37,37 +40,6 @@
 
 /* The jump of scopes is ours, also where the compiler looks for data races. */
 #define KGO_JMP_OWN	1
-
-/**
- * struct kgo_owned_site - struct kgo_site of a module
- * @site: its reserved field is %KGO_SITE_OWNED
- * @owner: THIS_MODULE
- *
- * A goroutine that is in no struct kgo_client holds a reference of the module
- * that its go statement stands in, until it has ended: rmmod is refused as long.
- */
-struct kgo_owned_site {
-	struct kgo_site	site;
-	struct module	*owner;
-};
-
-#define KGO_SITE_OWNED	1U
-
-/* The runtime itself has none: what it starts, it waits for. */
-#ifndef KGO_SITE
-#define KGO_SITE(start_)						\
-	({								\
-		static const struct kgo_owned_site kgo_site_ = {	\
-			.site.func	= (__u64)(unsigned long)__func__, \
-			.site.file	= (__u64)(unsigned long)__FILE__, \
-			.site.start	= (__u64)(unsigned long)(start_), \
-			.site.line	= __LINE__,			\
-			.site.reserved	= KGO_SITE_OWNED,		\
-			.owner		= THIS_MODULE,			\
-		};							\
-		&kgo_site_.site;					\
-	})
-#endif
 
 #include "../../core/include/kgo/api.h"
 
@@ -88,6 +60,46 @@ struct kgo_owned_site {
 	} while (0)
 
 struct module;
+
+/*
+ * A go statement of a module knows whose it is.  A goroutine that belongs to no
+ * client holds a reference of its module until it has ended.
+ */
+struct kgo_owned_site {
+	struct kgo_site	site;
+	struct module	*owner;
+};
+
+/* In kgo_site.reserved: it is in a struct kgo_owned_site. */
+#define KGO_SITE_OWNED	0x6f776e73U
+
+#undef KGO_SITE
+#define KGO_SITE(start_)						\
+	({								\
+		static const struct kgo_owned_site kgo_site_ = {	\
+			.site = {					\
+				.func	= (u64)(unsigned long)__func__,	\
+				.file	= (u64)(unsigned long)__FILE__,	\
+				.start	= (u64)(unsigned long)(start_),	\
+				.line	= __LINE__,			\
+				.reserved = KGO_SITE_OWNED,		\
+			},						\
+			.owner = THIS_MODULE,				\
+		};							\
+		&kgo_site_.site;					\
+	})
+
+/**
+ * kgo_client_init() - Begin to have goroutines
+ * @cl: a struct kgo_client, static as a rule
+ * @mod: THIS_MODULE
+ *
+ * In a module's init, and kgo_client_exit() in its exit: that cancels the
+ * context of all its goroutines and waits for their end.
+ */
+#undef kgo_client_init
+#define kgo_client_init(cl, mod)					\
+	kgo_client_init_at(KGO_SITE(NULL), (cl), module_name(mod))
 
 /**
  * kgo_call_at() - Run a function as a goroutine and wait; use kgo_call()

@@ -7,7 +7,6 @@
 
 #include "go.h"
 
-struct kgo_client;
 struct kgo_stock;
 
 /**
@@ -54,7 +53,8 @@ int kgo_go_reserved_at(const struct kgo_site *site, struct kgo_reserve *r,
 
 /**
  * kgo_reserve_destroy() - Give the room back
- * @r: the reserve; nobody starts any more; may be one that is all zero
+ * @r: the reserve; nobody but its own goroutines starts any more; may be one
+ *	that is all zero
  *
  * Waits until all its goroutines have ended.
  * CONTEXT: anywhere that may sleep, but not one of its goroutines; parks.

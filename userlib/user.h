@@ -66,6 +66,8 @@ void kgo_m_detach(struct kgo_m *m);
 
 /* main.c */
 void kgo_check_alive(void);
+bool kgo_is_forked(void);
+void kgo_lock_lost(void) __attribute__((noreturn));
 bool kgo_is_main(const struct kgo_g *g);
 
 /*

@@ -103,6 +103,14 @@ man() {
 		name=$(basename "$page" .3)
 		grep -qs "\b$name\b" "userlib/man/${to#.so man3/}" || echo "$page: $to does not tell of it"
 	done
+	# Each function has one: its name, or that of the macro which calls it.
+	sed -n 's/^\t\(kgo_[a-z0-9_]*\);$/\1/p' userlib/libkgo.map | while read -r name; do
+		for page in "$name" "${name%_at}"; do [ ! -e "userlib/man/$page.3" ] || continue 2; done
+		case $name in
+		kgo_jmp_set | kgo_scope_*) ;;	# what KGO_SCOPE is made of
+		*) echo "$name: no man page" ;;
+		esac
+	done
 }
 spdx() { git ls-files -- '*.[chS]' '*.sh' '*Makefile' Kbuild | while read -r f; do head -3 "$f" | grep -q SPDX || echo "$f: no SPDX line"; done; }
 

@@ -6,6 +6,12 @@
  * A lock may be in memory that is free when a waker comes to its system call:
  * whoever sleeps on a word there, of ours or not, must stand to be woken for
  * nothing, as with any futex.
+ *
+ * In a child of fork() a lock that another thread held at that moment is held
+ * for ever.  No lock here is held for long: who waits for a second there says
+ * what has happened and ends.  Rejected: to take all locks before fork(), as
+ * libc does with its few (ours are in every channel); a second value of the
+ * word for the child, which each lock and unlock would have to load.
  */
 #include "user.h"
 #include "san.h"
@@ -25,6 +31,9 @@
  */
 #define LOCK_SPINS_FIRST	32U
 #define LOCK_SPINS_LAST		2048U
+
+/* How long a lock may be held in a child of fork(). */
+#define LOCK_LOST_NS	1000000000ULL
 
 /* Without membarrier() a sleeper looks again by itself. */
 #define LOCK_LOOK_NS	1000000ULL
@@ -80,6 +89,20 @@ static bool lock_try(kgo_lock_t *lock)
 	       port_cas(&lock->word, KGO_LOCK_FREE, KGO_LOCK_HELD);
 }
 
+/* In a child of fork(): wait for a lock that is perhaps nobody's. */
+static void wait_in_child(kgo_lock_t *lock)
+{
+	u64 end = port_now() + LOCK_LOST_NS, now;
+
+	while (!lock_try(lock)) {
+		now = port_now();
+		if (now >= end)
+			kgo_lock_lost();
+		/* The membarrier() of this process is not registered. */
+		kgo_futex_wait(&lock->word, KGO_LOCK_HELD, now + LOCK_LOOK_NS);
+	}
+}
+
 void kgo_lock_slow(kgo_lock_t *lock)
 {
 	u32 *sleepers = kgo_lock_sleepers_of(lock);
@@ -91,6 +114,10 @@ void kgo_lock_slow(kgo_lock_t *lock)
 			port_relax();
 		if (lock_try(lock))
 			return;
+	}
+	if (unlikely(kgo_is_forked())) {
+		wait_in_child(lock);
+		return;
 	}
 	port_add(sleepers, 1);
 	/* Pairs with the compiler barrier in port_unlock(). */

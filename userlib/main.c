@@ -68,6 +68,20 @@ void kgo_check_alive(void)
 	_exit(2);
 }
 
+/** kgo_is_forked() - Is this a child of fork(), whose parent has a runtime? */
+bool kgo_is_forked(void)
+{
+	return port_load(&rt_state) == RT_FORKED;
+}
+
+/** kgo_lock_lost() - End a child of fork() that waits for its parent's thread */
+void kgo_lock_lost(void)
+{
+	kgo_complain("a thread that does not exist in this child of fork() had"
+		     " locked what it needs: call exec or _exit there");
+	_exit(2);
+}
+
 u32 kgo_nr_cpus(void)
 {
 	size_t size = CPU_ALLOC_SIZE(8192);

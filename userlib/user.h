@@ -69,6 +69,8 @@ void kgo_huge(u64 at, size_t size);
 
 /* main.c */
 void kgo_check_alive(void);
+bool kgo_is_forked(void);
+void kgo_lock_lost(void) __attribute__((noreturn));
 bool kgo_is_main(const struct kgo_g *g);
 
 /*

@@ -442,4 +442,42 @@ GO_TEST_PS(a_goroutine_begins_with_the_default_rounding, 1)
 	}
 }
 
+static void nothing(void *arg UNUSED)
+{
+}
+
+static int nothing_to_run(void *arg UNUSED)
+{
+	return 0;
+}
+
+/* What a thread that is none of the runtime's finds in a child of its own. */
+static void *forks(void *arg UNUSED)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		close(STDERR_FILENO);
+		if (kgo_go(nothing, NULL) != -ESRCH)
+			_exit(10);
+		if (kgo_main(NULL, NULL) != -EINVAL)
+			_exit(11);
+		_exit(kgo_run(nothing_to_run, NULL, NULL) == -EPERM ? 33 : 12);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		abort();
+	return (void *)(long)(WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+}
+
+GO_TEST(a_forked_child_of_a_foreign_thread_has_no_runtime)
+{
+	void *code = NULL;
+	pthread_t t;
+
+	EXPECT_EQ(0, pthread_create(&t, NULL, forks, NULL));
+	EXPECT_EQ(0, pthread_join(t, &code));
+	EXPECT_EQ(33, (long)code);
+}
+
 TEST_HARNESS_MAIN

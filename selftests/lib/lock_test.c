@@ -33,6 +33,20 @@ void port_throw(const char *msg)
 	abort();
 }
 
+#define LOST	2
+
+static bool forked;
+
+bool kgo_is_forked(void)
+{
+	return forked;
+}
+
+void kgo_lock_lost(void)
+{
+	_exit(LOST);
+}
+
 /* Differs from thread to thread and from round to round. */
 static unsigned int next_random(unsigned int *seed)
 {
@@ -485,6 +499,60 @@ TEST(a_child_of_fork_has_locks_too)
 	port_unlock(&lock);
 	join_threads(t, NR_THREADS);
 	EXPECT_EQ(0, nr_sleepers());
+}
+
+/* Its holder is a thread of the parent's, and does not come to let it go. */
+TEST(a_lock_that_was_held_at_fork_ends_the_child_that_waits_for_it)
+{
+	static kgo_lock_t lock;
+	int status;
+	pid_t pid;
+
+	port_lock(&lock);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		forked = true;
+		port_lock(&lock);
+		_exit(77);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(LOST, WEXITSTATUS(status));
+}
+
+static void *holds_and_lets_go(void *arg)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 20 * MS }, NULL);
+	port_unlock(arg);
+	return NULL;
+}
+
+/* The child's own threads wait for each other as ever. */
+TEST(threads_of_a_child_of_fork_share_locks)
+{
+	static kgo_lock_t lock;
+	int status;
+	pthread_t t;
+	pid_t pid;
+
+#ifdef __SANITIZE_THREAD__
+	SKIP(return, "ThreadSanitizer has no threads in a child of fork()");
+#endif
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		forked = true;
+		port_lock(&lock);
+		if (pthread_create(&t, NULL, holds_and_lets_go, &lock))
+			_exit(77);
+		port_lock(&lock);
+		pthread_join(t, NULL);
+		_exit(33);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(33, WEXITSTATUS(status));
 }
 
 TEST_HARNESS_MAIN

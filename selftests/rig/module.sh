@@ -4,9 +4,9 @@
 #
 #   module.sh [--src DIR] [NAME] [MAKE-ARGUMENT...]      e.g. module.sh kasan W=1 C=2
 #
-# Builds the project's module, or with --src the folder DIR that has a Kbuild. Each kernel has an object
-# tree of its own in the cache, a mirror of the sources that keeps their times, so builds for several
-# kernels never mix and each stays incremental.
+# Builds the project's module, or with --src the folder DIR that has a Kbuild. Each tree of sources has
+# for each kernel an object tree of its own in the cache, a mirror that keeps the times, so builds never
+# mix and each stays incremental.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -18,9 +18,11 @@ fi
 name=${1:-6.1}
 [ $# -eq 0 ] || shift
 kernel=$("$RIG/kernel.sh" "$name")
-obj=$CACHE/obj/$name/$what
+# By the tree, too: two that share a cache, and whose times say nothing of each other, do not share objects.
+tree=$(printf %s "${src[0]}" | cksum | cut -d' ' -f1)
+obj=$CACHE/obj/$name/$what-$tree
 mkdir -p "$obj"
-lock "obj-$name-$what"
+lock "obj-$name-$what-$tree"
 
 # A new kernel: nothing of the old objects holds.
 if [ "$(cat "$obj/.kernel" 2>/dev/null)" != "$kernel" ]; then

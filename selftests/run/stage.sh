@@ -29,7 +29,7 @@ build_module() {
 	step "building the module for Linux $kernel"
 	quietly "$RIG/kernel.sh" "$kernel"
 	quietly "$RIG/module.sh" "$kernel"
-	module=$CACHE/obj/$kernel/kgo/kgo.ko
+	module=$("$RIG/module.sh" "$kernel" 2>/dev/null | tail -1)/kgo.ko	# nothing left to do but to say where
 	[ -e "$module" ] || die "no kgo.ko"
 }
 

@@ -277,6 +277,7 @@ KGO_EXPORT(kgo_unlock_os_thread);
 KGO_EXPORT_TEST(kgo_rt);
 KGO_EXPORT_TEST(kgo_kernel_g);
 KGO_EXPORT_TEST(kgo_kernel_runtime);
+KGO_EXPORT_TEST(kgo_might_park_hook);
 KGO_EXPORT_TEST(kgo_throw_hook);
 KGO_EXPORT_TEST(kgo_panic_hook);
 KGO_EXPORT_TEST(kgo_panic_nth);

@@ -26,6 +26,7 @@ void kgo_cond_wait(struct kgo_cond *c, struct kgo_mutex *mu)
 	struct kgo_addrq_waiter w;
 	struct kgo_m *m;
 
+	port_might_park(__func__);
 	w.word = port_add(&c->wait, 1) - 1;
 	kgo_mutex_unlock(mu);
 	m = kgo_enter_sched();

@@ -98,7 +98,7 @@ static bool is_source(const struct kgo_ctx *ctx)
 
 static void lock_tree(struct source *s)
 {
-	kgo_mutex_lock(&s->tree->lock);
+	kgo_mutex_lock_anyone(&s->tree->lock);
 }
 
 static void unlock_tree(struct source *s)

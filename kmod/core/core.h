@@ -353,6 +353,9 @@ const void *kgo_addrq_table(size_t *size);
 /* chan.c: it may be used in any bubble, wherever it was made */
 void kgo_chan_everywhere(struct kgo_chan *c);
 
+/* sync.c */
+void kgo_mutex_lock_anyone(struct kgo_mutex *mu);
+
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);
 void kgo_sema_release(u32 *addr, bool handoff);

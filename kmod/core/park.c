@@ -136,6 +136,7 @@ void kgo_yield(void)
 	struct kgo_m *m = kgo_enter_sched();
 	struct kgo_p *p;
 
+	port_might_park(__func__);
 	if (unlikely(!m))
 		return;
 	p = kgo_m_p(m);

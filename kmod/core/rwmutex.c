@@ -28,6 +28,7 @@ static s32 add(u32 *p, s32 v)
 
 void kgo_rwmutex_rlock(struct kgo_rwmutex *rw)
 {
+	port_might_park(__func__);
 	if (unlikely(is_writer_here(add(&rw->readers, 1))))
 		kgo_sema_acquire(&rw->reader_sema, KGO_WAIT_RWMUTEX_RLOCK,
 				 false);
@@ -62,6 +63,7 @@ void kgo_rwmutex_runlock(struct kgo_rwmutex *rw)
 
 void kgo_rwmutex_lock(struct kgo_rwmutex *rw)
 {
+	port_might_park(__func__);
 	s32 readers;
 
 	kgo_mutex_lock(&rw->w);

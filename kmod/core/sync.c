@@ -105,9 +105,27 @@ static void mutex_lock_slow(struct kgo_mutex *mu)
 
 void kgo_mutex_lock(struct kgo_mutex *mu)
 {
+	port_might_park(__func__);
 	if (likely(port_cas(&mu->state, 0, MU_LOCKED)))
 		return;
 	mutex_lock_slow(mu);
+}
+
+/**
+ * kgo_mutex_lock_anyone() - kgo_mutex_lock() for whoever may sleep
+ * @mu: the mutex
+ *
+ * A thread that is no goroutine looks again and again.
+ * CONTEXT: outside of enter_sched; parks or sleeps.
+ */
+void kgo_mutex_lock_anyone(struct kgo_mutex *mu)
+{
+	if (kgo_self_g()) {
+		kgo_mutex_lock(mu);
+		return;
+	}
+	while (!kgo_mutex_try_lock(mu))
+		port_pause();
 }
 
 void kgo_mutex_unlock(struct kgo_mutex *mu)
@@ -213,6 +231,7 @@ void kgo_wg_wait(struct kgo_wg *wg)
 {
 	u64 state;
 
+	port_might_park(__func__);
 	for (;;) {
 		state = port_load_acquire(&wg->state);
 		if (!wg_count(state))

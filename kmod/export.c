@@ -287,6 +287,7 @@ KGO_EXPORT(kgo_unlock_os_thread);
 KGO_EXPORT_TEST(kgo_rt);
 KGO_EXPORT_TEST(kgo_kernel_g);
 KGO_EXPORT_TEST(kgo_kernel_runtime);
+KGO_EXPORT_TEST(kgo_might_park_hook);
 KGO_EXPORT_TEST(kgo_kthreads_fail);
 KGO_EXPORT_TEST(kgo_procs_freeze);
 KGO_EXPORT_TEST(kgo_procs_thaw);

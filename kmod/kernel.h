@@ -20,6 +20,9 @@ extern void (*kgo_throw_hook)(const char *msg);
 /* For KUnit: called instead of the log for a panic that nobody recovers. */
 extern void (*kgo_panic_hook)(struct kgo_panic *p);
 
+/* For KUnit: called instead of the log where somebody must not park. */
+extern void (*kgo_might_park_hook)(const char *text);
+
 /* For KUnit: no thread can be made. */
 extern bool kgo_kthreads_fail;
 

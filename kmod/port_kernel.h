@@ -117,6 +117,20 @@ static inline void port_assert_held(kgo_lock_t *lock)
 	lockdep_assert_held(&lock->raw);
 }
 
+/* park_check.c; as might_sleep(), only where somebody wants to know. */
+#if defined(CONFIG_DEBUG_ATOMIC_SLEEP) || defined(CONFIG_PROVE_LOCKING)
+void kgo_might_park(const char *call);
+
+static inline void port_might_park(const char *call)
+{
+	kgo_might_park(call);
+}
+#else
+static inline void port_might_park(const char *call)
+{
+}
+#endif
+
 struct kgo_site;
 int kgo_site_hold(const struct kgo_site *site);
 void kgo_site_unhold(const struct kgo_site *site);

@@ -29,6 +29,8 @@
 
 #include "debugfs.h"
 #include "core/names.h"
+#include "core/types.h"
+#include "core/include/kgo/client.h"
 
 #define KGO_SITES_BITS	5
 #define KGO_LABELS_TRIES	4
@@ -265,11 +267,29 @@ static void kgo_show_labels(struct seq_file *seq, struct kgo_table *t, u64 ext)
 		kgo_peek_string(t, e.labels, text);
 		if (kgo_peek(t, ext, &after, sizeof(after)) == sizeof(after) &&
 		    after.changes == before.changes) {
-			seq_printf(seq, "  %s\n", text);
+			seq_printf(seq, "  %s", text);
 			return;
 		}
 	}
-	seq_puts(seq, "  -\n");
+	seq_puts(seq, "  -");
+}
+
+/*
+ * The client of a goroutine of the kernel.  Who ends a client waits for those
+ * who read its name here: port_mb_all() in kgo_client_exit().
+ */
+static void kgo_show_client(struct seq_file *seq, u64 ext)
+{
+	const struct kgo_gx *x = (const struct kgo_gx *)(unsigned long)ext;
+	const struct kgo_client *cl;
+	char name[64] = "-";
+
+	rcu_read_lock();
+	cl = x ? READ_ONCE(x->client) : NULL;
+	if (cl)
+		strscpy(name, cl->name, sizeof(name));
+	rcu_read_unlock();
+	seq_printf(seq, "  %s", name);
 }
 
 static bool kgo_state_is_shown(u32 state)
@@ -288,9 +308,10 @@ static int kgo_table_show(struct seq_file *seq, void *v)
 	u32 state;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_printf(seq, "%-8s  %-17s  %-23s  %10s  %5s  %5s  %7s  %8s  %-24s  %-40s  %-12s  labels\n",
+		seq_printf(seq, "%-8s  %-17s  %-23s  %10s  %5s  %5s  %7s  %8s  %-24s  %-40s  %-12s  labels%s\n",
 			   "goid", "state", "reason", "wait_ms", "p", "m",
-			   "tid", "parent", "start", "created_by", "stack");
+			   "tid", "parent", "start", "created_by", "stack",
+			   rt->mm ? "" : "  client");
 		return 0;
 	}
 
@@ -324,6 +345,9 @@ static int kgo_table_show(struct seq_file *seq, void *v)
 	seq_printf(seq, "  %-40s", site->where);
 	kgo_show_stack(seq, &g, state);
 	kgo_show_labels(seq, t, g.ext);
+	if (!rt->mm)
+		kgo_show_client(seq, g.ext);
+	seq_putc(seq, '\n');
 	return 0;
 }
 

@@ -98,6 +98,11 @@ static inline void port_unhold(const struct kgo_site *site)
 	(void)site;
 }
 
+static inline void port_might_park(const char *call)
+{
+	(void)call;
+}
+
 static inline bool port_is_atomic(void)
 {
 	return false;

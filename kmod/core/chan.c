@@ -371,11 +371,13 @@ static int or_timed_out(int ret)
 
 int kgo_chan_send(struct kgo_chan *c, const void *v)
 {
+	port_might_park(__func__);
 	return chan_op(c, (void *)v, true, NO_TIMEOUT);
 }
 
 int kgo_chan_recv(struct kgo_chan *c, void *v)
 {
+	port_might_park(__func__);
 	return chan_op(c, v, false, NO_TIMEOUT);
 }
 
@@ -391,12 +393,14 @@ int kgo_chan_try_recv(struct kgo_chan *c, void *v)
 
 int kgo_chan_send_timeout(struct kgo_chan *c, const void *v, long long ns)
 {
+	port_might_park(__func__);
 	return or_timed_out(ns > 0 ? chan_op(c, (void *)v, true, ns) :
 			    chan_try(c, (void *)v, true));
 }
 
 int kgo_chan_recv_timeout(struct kgo_chan *c, void *v, long long ns)
 {
+	port_might_park(__func__);
 	return or_timed_out(ns > 0 ? chan_op(c, v, false, ns) :
 			    chan_try(c, v, false));
 }

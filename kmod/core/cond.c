@@ -27,6 +27,7 @@ void kgo_cond_wait(struct kgo_cond *c, struct kgo_mutex *mu)
 	struct kgo_g *g = kgo_self_g();
 	struct kgo_m *m;
 
+	port_might_park(__func__);
 	if (unlikely(g && kgo_is_stackless(g))) {
 		kgo_cont_refuse(KGO_WAIT_COND);
 		return;

@@ -108,6 +108,7 @@ int kgo_errgroup_wait(struct kgo_errgroup *g)
 	struct kgo_ctx *ctx = g->ctx;
 	int err;
 
+	port_might_park(__func__);
 	kgo_wg_wait(&g->wg);
 	err = port_load(&g->err);
 	if (ctx) {

@@ -179,6 +179,7 @@ void kgo_yield(void)
 	struct kgo_m *m = kgo_enter_sched();
 	bool refused;
 
+	port_might_park(__func__);
 	if (unlikely(!m))
 		return;
 	refused = unlikely(kgo_is_stackless(m->curg));

@@ -102,6 +102,15 @@ struct kgo_m *port_self(void);
  */
 static inline bool port_is_atomic(void);
 
+/**
+ * port_might_park() - The caller may park here, whether it has to this time or not
+ * @call: name of the function that was called
+ *
+ * A world with places where nobody may park tells of a caller who is in one.
+ * CONTEXT: any.
+ */
+static inline void port_might_park(const char *call);
+
 /*
  * Locks.  Held for a bounded number of instructions, never over anything that
  * can block, and only with in_sched set when the caller is an M.  A port whose

@@ -145,6 +145,7 @@ int kgo_quiesce(unsigned long long target, long long ns)
 {
 	struct quiesce_waiter w = { .target = target };
 
+	port_might_park(__func__);
 	return wait_for(&w, ns);
 }
 

@@ -36,6 +36,7 @@ static s32 add(u32 *p, s32 v)
 
 void kgo_rwmutex_rlock(struct kgo_rwmutex *rw)
 {
+	port_might_park(__func__);
 	if (unlikely(no_stack())) {
 		if (!kgo_rwmutex_try_rlock(rw))
 			kgo_cont_refuse(KGO_WAIT_RWMUTEX_RLOCK);
@@ -77,6 +78,7 @@ void kgo_rwmutex_lock(struct kgo_rwmutex *rw)
 {
 	s32 readers;
 
+	port_might_park(__func__);
 	if (unlikely(no_stack())) {
 		if (!kgo_rwmutex_try_lock(rw))
 			kgo_cont_refuse(KGO_WAIT_RWMUTEX_LOCK);

@@ -466,6 +466,7 @@ int kgo_select_one(struct kgo_m *m, struct kgo_chan *c, void *v, bool send,
 
 int kgo_select(struct kgo_case *cases, unsigned int n)
 {
+	port_might_park(__func__);
 	return do_select(cases, n, FOR_EVER);
 }
 
@@ -478,6 +479,7 @@ int kgo_select_timeout(struct kgo_case *cases, unsigned int n, long long ns)
 {
 	int ret;
 
+	port_might_park(__func__);
 	if (ns < 0)
 		ns = 0;
 	ret = do_select(cases, n, ns);

@@ -162,6 +162,7 @@ int kgo_semaphore_acquire(struct kgo_semaphore *s, struct kgo_ctx *ctx,
 	struct kgo_m *m;
 	int ret;
 
+	port_might_park(__func__);
 	if (n < 0)
 		return -EINVAL;
 	ret = ctx ? kgo_ctx_err(ctx) : 0;

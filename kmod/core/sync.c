@@ -128,8 +128,10 @@ static void mutex_lock_slow(struct kgo_mutex *mu)
 
 void kgo_mutex_lock(struct kgo_mutex *mu)
 {
-	u32 old = port_load(&mu->state);
+	u32 old;
 
+	port_might_park(__func__);
+	old = port_load(&mu->state);
 	if (likely(!(old & (MU_LOCKED | MU_STARVING)) &&
 		   port_cas(&mu->state, old, old | MU_LOCKED)))
 		return;
@@ -137,21 +139,23 @@ void kgo_mutex_lock(struct kgo_mutex *mu)
 }
 
 /**
+/**
  * kgo_mutex_lock_own() - Lock a mutex of the runtime itself
  * @mu: held for moments only
  *
  * A stackless goroutine waits with its thread, since its caller is not to know
- * that there is a lock.
- * CONTEXT: a goroutine, outside of enter_sched; parks.
+ * that there is a lock; so does a thread that is no goroutine.
+ * CONTEXT: outside of enter_sched; parks or sleeps.
  */
 void kgo_mutex_lock_own(struct kgo_mutex *mu)
 {
 	struct kgo_g *g;
 
+	port_might_park(__func__);
 	if (likely(port_cas(&mu->state, 0, MU_LOCKED)))
 		return;
 	g = kgo_self_g();
-	if (likely(!g || !kgo_is_stackless(g))) {
+	if (likely(g && !kgo_is_stackless(g))) {
 		mutex_lock_slow(mu);
 		return;
 	}
@@ -270,6 +274,7 @@ void kgo_wg_wait(struct kgo_wg *wg)
 {
 	struct kgo_g *g = kgo_self_g();
 
+	port_might_park(__func__);
 	/* Before it is counted as waiting. */
 	if (unlikely(g && kgo_is_stackless(g))) {
 		if (wg_count(port_load_acquire(&wg->state)))

@@ -656,6 +656,7 @@ int kgo_sleep(long long ns)
 	struct kgo_m *m;
 	int ret;
 
+	port_might_park(__func__);
 	if (ns <= 0)
 		return 0;
 	m = kgo_enter_sched();

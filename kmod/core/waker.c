@@ -113,11 +113,13 @@ static int park_for(struct kgo_waker *w, long long ns)
 
 int kgo_park(struct kgo_waker *w)
 {
+	port_might_park(__func__);
 	return park_for(w, FOR_EVER);
 }
 
 int kgo_park_timeout(struct kgo_waker *w, long long ns)
 {
+	port_might_park(__func__);
 	return park_for(w, ns > 0 ? ns : 0);
 }
 

@@ -10,6 +10,7 @@
 #include <linux/preempt.h>
 #include <linux/spinlock.h>
 
+#include "../kernel.h"
 #include "test.h"
 
 enum place {
@@ -348,15 +349,75 @@ static void wait_somehow(void *arg)
 	kgo_yield();
 }
 
+static char last_text[160];
+static atomic_t nr_texts;
+
+static void keep_text(const char *text)
+{
+	strscpy(last_text, text, sizeof(last_text));
+	atomic_inc(&nr_texts);
+}
+
 /* No goroutine: an error, and told. */
 KGO_TEST(a_thread_cannot_park)
 {
 	struct shared s = { .c = kgo_chan_make(sizeof(u32), 0), .ret = 99 };
 
 	kgo_test_catch_throws();
+	WRITE_ONCE(kgo_might_park_hook, keep_text);
 	call_in(THREAD, wait_somehow, &s);
+	WRITE_ONCE(kgo_might_park_hook, NULL);
 	KUNIT_EXPECT_EQ(test, s.ret, 0);
 	KUNIT_EXPECT_EQ(test, kgo_test_throws(), 5);
+	KUNIT_EXPECT_EQ(test, kgo_chan_free(s.c), 0);
+}
+
+static void receive_at_once(void *arg)
+{
+	struct shared *s = arg;
+
+	s->ret = kgo_chan_recv(s->c, &s->v);
+}
+
+/* None of them has to wait, and each is told of. */
+KGO_TEST(who_might_park_where_he_must_not_is_told)
+{
+	static const char *const says[] = {
+		[BH_OFF] = "with preemption off",
+		[IRQS_OFF] = "with interrupts off",
+		[LOCKED] = "with interrupts off",
+		[RCU] = "in an RCU read section",
+	};
+	struct shared s = { .c = kgo_chan_make(sizeof(u32), 1) };
+	u32 i;
+
+	if (!IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) &&
+	    !IS_ENABLED(CONFIG_PROVE_LOCKING))
+		return;
+	for (i = 0; i < ARRAY_SIZE(says); i++) {
+		if (!says[i])
+			continue;
+		try_send(&s);
+		atomic_set(&nr_texts, 0);
+		WRITE_ONCE(kgo_might_park_hook, keep_text);
+		call_in(i, receive_at_once, &s);
+		WRITE_ONCE(kgo_might_park_hook, NULL);
+		KUNIT_EXPECT_EQ(test, s.ret, 1);
+		KUNIT_EXPECT_EQ(test, atomic_read(&nr_texts), 1);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(last_text, "parks in kgo_chan_recv() "),
+					  "%s", last_text);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(last_text, "goroutine "),
+					  "%s", last_text);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(last_text, says[i]),
+					  "%s: %s", place_names[i], last_text);
+	}
+	/* In the right place nothing is said. */
+	try_send(&s);
+	atomic_set(&nr_texts, 0);
+	WRITE_ONCE(kgo_might_park_hook, keep_text);
+	receive_at_once(&s);
+	WRITE_ONCE(kgo_might_park_hook, NULL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&nr_texts), 0);
 	KUNIT_EXPECT_EQ(test, kgo_chan_free(s.c), 0);
 }
 
@@ -368,6 +429,7 @@ static struct kunit_case anywhere_cases[] = {
 	KUNIT_CASE(select_waitgroup_and_semaphore_work_from_anywhere),
 	KUNIT_CASE(a_reserve_starts_from_anywhere_and_no_more_than_it_has),
 	KUNIT_CASE(a_thread_cannot_park),
+	KUNIT_CASE(who_might_park_where_he_must_not_is_told),
 	{}
 };
 

@@ -128,11 +128,44 @@ KGO_TEST(a_supervisor_restarts_and_gives_up)
 	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
 }
 
+static int panics_twice(struct kgo_ctx *ctx, void *arg)
+{
+	if (atomic_inc_return(arg) <= 2)
+		kgo_panic("of a child");
+	return 0;
+}
+
+/* Nobody has to hear of it: it is the supervisor that recovers. */
+KGO_TEST(a_supervisor_restarts_a_child_that_panics)
+{
+	static atomic_t runs = ATOMIC_INIT(0);
+	const struct kgo_sup_child child = {
+		.start = panics_twice,
+		.arg = &runs,
+		.restart = KGO_SUP_TRANSIENT,
+	};
+	struct kgo_sup *s = kgo_sup_new(NULL);
+	void *value = NULL;
+
+	atomic_set(&runs, 0);
+	kgo_test_catch_panics();
+	KUNIT_EXPECT_EQ(test, kgo_sup_add(s, &child), 0);
+	KUNIT_EXPECT_EQ(test, kgo_sup_run(kgo_ctx_background(), s), 0);
+	KUNIT_EXPECT_EQ(test, kgo_test_panics(), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&runs), 3);
+	KUNIT_EXPECT_EQ(test, kgo_sup_starts(s, 0), 3);
+	KUNIT_EXPECT_EQ(test, kgo_sup_panic(s, 0, &value), KGO_PANIC_STRING);
+	KUNIT_EXPECT_STREQ(test, (const char *)value, "of a child");
+	kgo_sup_put(s);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+}
+
 static struct kunit_case lifecycle_cases[] = {
 	KUNIT_CASE(a_goroutine_that_ends_locked_takes_its_thread_along),
 	KUNIT_CASE(labels_are_inherited_and_locals_destroyed),
 	KUNIT_CASE(finalizers_run_when_the_last_reference_goes),
 	KUNIT_CASE(a_supervisor_restarts_and_gives_up),
+	KUNIT_CASE(a_supervisor_restarts_a_child_that_panics),
 	{}
 };
 

@@ -32,58 +32,6 @@ static u64 arb_next_word(u64 old, u32 state, u32 m)
 	return (((old >> 32) + 1) << 32) | (u64)(m << 2) | state;
 }
 
-static bool arb_queued(struct arb *arb, u32 p)
-{
-	struct kgo_pdesc *d = arb_pdesc(arb, p);
-
-	return port_load(&d->runq_head) != port_load(&d->runq_tail);
-}
-
-/**
- * arb_any_work() - Is there anything that an M with a P could take now?
- * @arb: the arbiter
- *
- * runnext is included, and so is a timer that nobody watches: their owner may
- * compute for long, and whoever filled or started them may have seen no P
- * available.
- * CONTEXT: any; as arb_p_has_work().
- */
-bool arb_any_work(struct arb *arb)
-{
-	u32 p;
-
-	if (port_load(&arb->r->gq_len))
-		return true;
-	for (p = 0; p < arb->nr_ps; p++)
-		if (arb_p_has_work(arb, p))
-			return true;
-	return false;
-}
-
-/**
- * arb_p_has_work() - Would a new owner of this P find something to do?
- * @arb: the arbiter
- * @p: index of a P
- *
- * Reads hints from memory that the program can scribble on: the answer is
- * only ever used to choose between two correct things.
- * CONTEXT: any.
- */
-bool arb_p_has_work(struct arb *arb, u32 p)
-{
-	struct kgo_pdesc *d = arb_pdesc(arb, p);
-	u64 when, keeper;
-
-	if (arb_queued(arb, p) || port_load(&d->runnext) ||
-	    port_load(&arb->r->gq_len))
-		return true;
-	when = port_load(&d->timer_when);
-	if (!when)
-		return false;
-	keeper = port_load(&arb->r->keeper_when);
-	return !keeper || keeper > when;
-}
-
 static bool arb_try_take(struct arb *arb, u32 p, u64 old, u32 m)
 {
 	if (!port_cas(&arb->word[p], old, arb_next_word(old, ARB_RUNNING, m)))
@@ -263,8 +211,7 @@ static void arb_offer(struct arb *arb)
 	u32 p;
 
 	port_assert_held(&arb->lock);
-	if (!to || !port_load(&arb->r->nr_avail) ||
-	    port_load(&arb->r->nr_spinning))
+	if (!to || !port_load(&arb->r->nr_avail) || arb_somebody_looks(arb))
 		return;
 	p = arb_take_busy(arb, to->index);
 	if (p == KGO_NONE && arb_any_work(arb))
@@ -545,6 +492,28 @@ int arb_wake(struct arb *arb)
 }
 
 /**
+ * arb_completed() - There is something in the completion ring
+ * @arb: the arbiter
+ *
+ * A parked M comes back for it, unless one that runs will see it in time.
+ * CONTEXT: any that can take arb->lock.
+ */
+void arb_completed(struct arb *arb)
+{
+	/*
+	 * Pairs with arb_park(): the ring is filled before nr_parked is read, an
+	 * M is listed before the ring is looked at.
+	 */
+	port_mb();
+	if (!port_load(&arb->nr_parked) || !port_load(&arb->r->nr_avail) ||
+	    arb_somebody_looks(arb))
+		return;
+	port_lock(&arb->lock);
+	arb_offer(arb);
+	port_unlock(&arb->lock);
+}
+
+/**
  * arb_park() - Join those who wait for a P
  * @arb: the arbiter
  * @am: the calling thread; it must sleep until arb_granted() and must call
@@ -604,8 +573,7 @@ int arb_park(struct arb *arb, struct arb_m *am, u32 op, struct arb_m *target)
 		 * goroutine and then reads nr_avail and nr_spinning.
 		 */
 		port_mb();
-		if (!port_load(&arb->r->nr_avail) ||
-		    port_load(&arb->r->nr_spinning))
+		if (!port_load(&arb->r->nr_avail) || arb_somebody_looks(arb))
 			break;
 		p = arb_take_busy(arb, am->index);
 		if (p == KGO_NONE && arb_any_work(arb))

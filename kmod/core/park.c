@@ -136,7 +136,8 @@ void kgo_yield(void)
 	struct kgo_p *p = kgo_m_p(m);
 
 	if (!kgo_runq_empty(p) || port_load(&r->gq_len) ||
-	    port_load(&p->d.timer_when) || port_load(&r->nr_want))
+	    port_load(&p->d.timer_when) || port_load(&r->nr_want) ||
+	    port_completions(r))
 		yield_to_others(m);
 	kgo_leave_sched();
 }

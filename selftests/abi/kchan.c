@@ -506,11 +506,11 @@ TEST(a_killed_sender_leaves_whole_messages_in_order)
 		}
 		close(fd[1]);
 		for (n = rand_r(&seed) % 40; n > 0; n--) {
-			ASSERT_EQ((ssize_t)sizeof(v), read(fd[0], &v, 8));
+			ASSERT_EQ((ssize_t)sizeof(v), read(fd[0], &v, sizeof(v)));
 			ASSERT_EQ(want++, v);
 		}
 		kill(pid, SIGKILL);
-		while ((n = read(fd[0], &v, 8)) == sizeof(v))
+		while ((n = read(fd[0], &v, sizeof(v))) == sizeof(v))
 			ASSERT_EQ(want++, v);
 		/* The death of the peer is the end, after all that it sent. */
 		ASSERT_EQ(0, n);
@@ -548,7 +548,7 @@ TEST(a_killed_receiver_loses_what_it_took_and_nothing_else)
 		waitpid(pid, NULL, 0);
 		ASSERT_EQ(0, call(fd[1], KGO_IOC_KCHAN_CLOSE, NULL));
 		first = *next;
-		while (read(fd[0], &v, 8) == sizeof(v)) {
+		while (read(fd[0], &v, sizeof(v)) == sizeof(v)) {
 			if (!any) {
 				/* At most one it took without having said so. */
 				ASSERT_LE(first, v);

@@ -55,7 +55,7 @@ struct kgo_kslot {
  *   L: lock; read without where that is said
  */
 struct kgo_kchan {
-	spinlock_t	lock;
+	spinlock_t	lock;		/* slots and ends; not waiters */
 	bool		closed;		/* L, read without */
 	u32		queued;		/* L, read without: slots in queue */
 	u32		nr_free;	/* L, read without: slots in free */

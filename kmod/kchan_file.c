@@ -239,9 +239,7 @@ static int kgo_kchan_do_io(struct file *file, struct kgo_kchan_io *a)
 		if (a->flags & KGO_KCHAN_IO_ARM)
 			ret = kgo_karm(kc, file, end, a->mark,
 				       a->flags & KGO_KCHAN_IO_SHARED);
-		else if (file->f_flags & O_NONBLOCK)
-			return ret;
-		else
+		else if (!(file->f_flags & O_NONBLOCK))
 			ret = kgo_kchan_wait(kc, end);
 		if (ret)
 			return ret;

@@ -233,7 +233,8 @@ GO_TEST(select_waits_for_both_kinds)
 	EXPECT_EQ(-EAGAIN, kgo_kchan_select(k, 2, cases, 1, 0));
 	EXPECT_EQ(-ETIMEDOUT, kgo_kchan_select(k, 2, cases, 1, MS));
 	for (i = 0; i < 20; i++) {
-		v = w = 0;
+		v = 0;
+		w = 0;
 		l.c = i & 1 ? c : NULL;
 		l.fd = fd[1];
 		EXPECT_EQ(0, kgo_go(send_chan, &l));

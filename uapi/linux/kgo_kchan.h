@@ -92,7 +92,9 @@ struct kgo_kchan_make {
 /** define KGO_KCHAN_IO_ARM - -EINPROGRESS instead of waiting: @mark is armed */
 #define KGO_KCHAN_IO_ARM	0x2U
 /**
- * define KGO_KCHAN_IO_SHARED - With %KGO_KCHAN_IO_ARM: do not stand in the queue
+ * define KGO_KCHAN_IO_SHARED - Do not stand in the queue
+ *
+ * With %KGO_KCHAN_IO_ARM.
  *
  * A mark without it stands in a queue with all who wait; one of them is woken
  * for each message, and owes a try.  One with it is woken together with that

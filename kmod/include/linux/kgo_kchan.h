@@ -139,8 +139,12 @@ int kgo_kchan_fd(struct kgo_kchan *kc, unsigned int flags);
 
 /**
  * struct kgo_kchan_notify - A channel of the core that tells of a kernel channel
+ * @wait: private
+ * @kc: private
+ * @c: private
+ * @end: private
  *
- * Private.  For a select over both kinds.
+ * For a select over both kinds.
  */
 struct kgo_kchan_notify {
 	wait_queue_entry_t	wait;

@@ -110,7 +110,8 @@ bool kgo_kwait_can_arm(void)
 {
 	struct kgo_kwaiter **new;
 
-	if (!cq.ring)
+	/* In a child of fork() there is no runtime. */
+	if (!cq.ring || !kgo_rt.r)
 		return false;
 	if (likely(port_load_acquire(&cq.waiters)))
 		return true;

@@ -3,12 +3,13 @@
  * kchan - messages from another process: to a goroutine by a kernel channel,
  * and to a thread that blocks by a pipe
  *
- * Another process sends messages of 64 bytes as fast as it can, one write() for
- * each in both cases.  The goroutine receives one message a call, or up to 32;
- * the reader of the pipe one read() of 64 bytes for each.
+ * Another process sends messages of 64 bytes as fast as it can.  By the channel
+ * they go one by one, by a call at either end for each; or in batches, by calls
+ * that move up to 32.  The pipe has one write() and one read() of 64 bytes for
+ * each.
  *
- * Needs /dev/kgo.  Prints nanoseconds per message: one by one, the pipe; then
- * with up to 32 a call, the pipe.
+ * Needs /dev/kgo.  Prints nanoseconds per message: one by one, the pipe; then in
+ * batches, the pipe.
  */
 
 #include <pthread.h>
@@ -24,8 +25,10 @@
 
 static long nr_messages;
 
-static pid_t start_sender(int fd, int other)
+static pid_t start_sender(int fd, int other, long batch)
 {
+	static char many[BATCH][SIZE];
+	uint32_t lens[BATCH];
 	char buf[SIZE] = "";
 	pid_t pid = fork();
 	long i;
@@ -33,7 +36,19 @@ static pid_t start_sender(int fd, int other)
 	if (pid)
 		return pid;
 	close(other);
-	for (i = 0; i < nr_messages; i++)
+	for (i = 0; i < BATCH; i++)
+		lens[i] = SIZE;
+	i = 0;
+	while (batch > 1 && i < nr_messages) {
+		long left = nr_messages - i;
+		int n = kgo_kchan_send_many(fd, many, SIZE, lens,
+					    (unsigned int)(left < batch ? left : batch));
+
+		if (n < 0)
+			_exit(1);
+		i += n;
+	}
+	for (; i < nr_messages; i++)
 		if (write(fd, buf, SIZE) != SIZE)
 			_exit(1);
 	_exit(0);
@@ -50,7 +65,7 @@ static long long by_kchan(unsigned int batch)
 
 	bench_ok(!kgo_kchan_make(SIZE, 1024, fd), "kgo_kchan_make");
 	start = bench_now();
-	pid = start_sender(fd[1], fd[0]);
+	pid = start_sender(fd[1], fd[0], batch);
 	close(fd[1]);
 	for (;;) {
 		if (batch == 1)
@@ -88,7 +103,7 @@ static long long by_pipe(void)
 
 	bench_ok(!pipe(fd), "pipe");
 	start = bench_now();
-	pid = start_sender(fd[1], fd[0]);
+	pid = start_sender(fd[1], fd[0], 1);
 	close(fd[1]);
 	bench_ok(!pthread_create(&t, NULL, pipe_reader, fd), "pthread_create");
 	pthread_join(t, NULL);

@@ -8,6 +8,7 @@
  *	sched			a line per P, then a line per M
  *	stats			counters, "name value"
  *	contexts		a line per context, for the kernel's (contexts.c)
+ *   kchans			a line per kernel channel (kchan.c)
  *
  * Invariants: as in table.c.  An open file holds its runtime, so that a table
  * can be read to its end when the program is gone; the folder goes with the
@@ -22,6 +23,7 @@
 #include <linux/string_helpers.h>
 
 #include "debugfs.h"
+#include "kchan.h"
 #include "core/core.h"
 #include "core/names.h"
 
@@ -507,10 +509,13 @@ void kgo_debugfs_remove(struct kgo_runtime *rt)
 	debugfs_remove(rt->dir);
 }
 
+DEFINE_SHOW_ATTRIBUTE(kgo_kchans);
+
 void kgo_debugfs_init(void)
 {
 	kgo_root = kgo_mkdir("kgo", NULL);
 	debugfs_create_file("runtimes", 0400, kgo_root, NULL, &kgo_runtimes_fops);
+	debugfs_create_file("kchans", 0400, kgo_root, NULL, &kgo_kchans_fops);
 }
 
 void kgo_debugfs_exit(void)

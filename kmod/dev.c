@@ -41,8 +41,7 @@
  * Copy in a structure that begins with its size.  A longer one than ours must
  * be zero where we do not know it; what a shorter one lacks is zero.
  */
-static int kgo_copy_in(void *to, size_t size, size_t least,
-		       const void __user *from)
+int kgo_copy_in(void *to, size_t size, size_t least, const void __user *from)
 {
 	u32 usize;
 
@@ -60,7 +59,7 @@ static int kgo_copy_in(void *to, size_t size, size_t least,
  * was found to be zero by kgo_copy_in() and stays so.  @usize is the caller's
  * size field, which user memory may not agree with any more.
  */
-static int kgo_copy_out(void __user *to, const void *from, size_t size, u32 usize)
+int kgo_copy_out(void __user *to, const void *from, size_t size, u32 usize)
 {
 	return copy_to_user(to, from, min_t(size_t, size, usize)) ? -EFAULT : 0;
 }
@@ -265,9 +264,6 @@ static int kgo_ioctl_enter(struct kgo_runtime *rt, void __user *arg)
 	return ret;
 }
 
-/* A call without the size of its structure. */
-#define KGO_CALL(cmd)	((cmd) & ~IOCSIZE_MASK)
-
 static long kgo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;
@@ -278,9 +274,12 @@ static long kgo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return kgo_ioctl_query(uarg);
 	case KGO_CALL(KGO_IOC_SETUP):
 		return kgo_ioctl_setup(file, uarg);
+	case KGO_CALL(KGO_IOC_KCHAN):
+		return kgo_ioctl_kchan(uarg);
 	case KGO_CALL(KGO_IOC_ATTACH):
 	case KGO_CALL(KGO_IOC_DETACH):
 	case KGO_CALL(KGO_IOC_ENTER):
+	case KGO_CALL(KGO_IOC_CQ_FLUSH):
 		break;
 	default:
 		return -ENOTTY;
@@ -295,6 +294,9 @@ static long kgo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return kgo_ioctl_attach(rt, uarg);
 	case KGO_CALL(KGO_IOC_DETACH):
 		return kgo_ioctl_detach(rt);
+	case KGO_CALL(KGO_IOC_CQ_FLUSH):
+		kgo_cq_flush(rt);
+		return 0;
 	default:
 		return kgo_ioctl_enter(rt, uarg);
 	}
@@ -313,12 +315,27 @@ static int kgo_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
+/*
+ * The process may be gone long before its file: a child has it, too.  What it
+ * waited for must not wait for that.
+ */
+static int kgo_flush(struct file *file, fl_owner_t id)
+{
+	/* Pairs with the cmpxchg in kgo_ioctl_setup(). */
+	struct kgo_runtime *rt = smp_load_acquire(&file->private_data);
+
+	if (rt && task_tgid(current) == rt->tgid && current->mm != rt->mm)
+		kgo_cq_stop(rt);
+	return 0;
+}
+
 static int kgo_release(struct inode *inode, struct file *file)
 {
 	struct kgo_runtime *rt = file->private_data;
 
 	if (rt) {
 		kgo_threads_outlive_file(rt);
+		kgo_cq_stop(rt);
 		kgo_runtime_put(rt);
 	}
 	return 0;
@@ -327,6 +344,7 @@ static int kgo_release(struct inode *inode, struct file *file)
 static const struct file_operations kgo_fops = {
 	.owner		= THIS_MODULE,
 	.open		= kgo_open,
+	.flush		= kgo_flush,
 	.release	= kgo_release,
 	.unlocked_ioctl	= kgo_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
@@ -351,6 +369,11 @@ static void kgo_check_calls(void)
 	BUILD_BUG_ON(KGO_IOC_ATTACH != 0xc010b602);
 	BUILD_BUG_ON(KGO_IOC_DETACH != 0x0000b603);
 	BUILD_BUG_ON(KGO_IOC_ENTER != 0xc028b604);
+	BUILD_BUG_ON(KGO_IOC_KCHAN != 0xc020b605);
+	BUILD_BUG_ON(KGO_IOC_CQ_FLUSH != 0x0000b606);
+	BUILD_BUG_ON(KGO_IOC_KCHAN_IO != 0xc028b620);
+	BUILD_BUG_ON(KGO_IOC_KCHAN_INFO != 0xc038b621);
+	BUILD_BUG_ON(KGO_IOC_KCHAN_CLOSE != 0x0000b622);
 }
 
 int kgo_dev_init(void)

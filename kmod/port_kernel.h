@@ -167,6 +167,11 @@ static inline u64 port_seed(void)
 	return get_random_u64();
 }
 
+/* Kernel goroutines are readied by whoever wakes them. */
+static inline void port_complete(void)
+{
+}
+
 static inline void *port_alloc(size_t size)
 {
 	/* More than kvmalloc() wants to be asked for. */

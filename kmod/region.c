@@ -22,6 +22,7 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 #include <linux/kgo.h>
+#include <linux/kgo_kchan.h>
 
 #include "compat.h"
 #include "region.h"
@@ -163,6 +164,7 @@ static struct kgo_region *kgo_vma_region(struct vm_area_struct *vma, u64 *start)
 		[KGO_REGION_R] = KGO_MMAP_R,
 		[KGO_REGION_P] = KGO_MMAP_P,
 		[KGO_REGION_M] = KGO_MMAP_M,
+		[KGO_REGION_C] = KGO_MMAP_C,
 		[KGO_REGION_G] = KGO_MMAP_G,
 	};
 	struct kgo_runtime *rt = vma->vm_private_data;

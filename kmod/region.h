@@ -25,6 +25,7 @@ enum kgo_region_id {
 	KGO_REGION_R,
 	KGO_REGION_P,
 	KGO_REGION_M,
+	KGO_REGION_C,
 	KGO_REGION_G,
 	KGO_NR_REGIONS,
 };

@@ -16,6 +16,7 @@
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/kgo_kchan.h>
 
 #include "runtime.h"
 
@@ -30,6 +31,7 @@ static void kgo_runtime_destroy(struct kgo_runtime *rt)
 	for (i = 0; i < KGO_NR_REGIONS; i++)
 		kgo_region_exit(&rt->region[i]);
 	xa_destroy(&rt->threads);
+	kgo_cq_destroy(rt);
 	kvfree(rt->arb.word);
 	put_pid(rt->tgid);
 	if (rt->mm)
@@ -56,6 +58,7 @@ static int kgo_runtime_init_regions(struct kgo_runtime *rt)
 		[KGO_REGION_R] = sizeof(struct kgo_rdesc),
 		[KGO_REGION_P] = (u64)rt->nr_ps * KGO_P_STRIDE,
 		[KGO_REGION_M] = (u64)rt->nr_ms * KGO_M_STRIDE,
+		[KGO_REGION_C] = KGO_CQ_SIZE * sizeof(u32),
 		[KGO_REGION_G] = (u64)rt->nr_gs * KGO_G_STRIDE,
 	};
 	int i, ret;
@@ -63,7 +66,7 @@ static int kgo_runtime_init_regions(struct kgo_runtime *rt)
 	for (i = 0; i < KGO_NR_REGIONS; i++) {
 		/* The core adds offsets to the base of its own M records. */
 		ret = kgo_region_init(&rt->region[i], bytes[i],
-				      i <= KGO_REGION_P ||
+				      i <= KGO_REGION_P || i == KGO_REGION_C ||
 				      (i == KGO_REGION_M && !rt->mm));
 		if (ret)
 			return ret;
@@ -94,6 +97,7 @@ struct kgo_runtime *kgo_runtime_create(const struct kgo_runtime_args *args)
 	INIT_LIST_HEAD(&rt->link);
 	mutex_init(&rt->lock);
 	xa_init_flags(&rt->threads, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
+	kgo_cq_init(&rt->cq);
 	INIT_RCU_WORK(&rt->free, kgo_runtime_free_work);
 	rt->nr_ps = args->nr_ps;
 	rt->nr_ms = args->nr_ms;

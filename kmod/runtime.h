@@ -53,6 +53,7 @@ extern unsigned int kgo_max_gs;
 
 /* Features of this module. */
 #define KGO_FEATURES	(KGO_FEAT_BLOCK | KGO_FEAT_TABLES | KGO_FEAT_DEADLOCK | \
+			 KGO_FEAT_KCHAN | \
 			 (IS_ENABLED(CONFIG_PREEMPT_RT) ? 0 : KGO_FEAT_PREEMPT))
 
 /* Those that a runtime has only if it asks for them. */
@@ -60,6 +61,19 @@ extern unsigned int kgo_max_gs;
 
 /* Where works of all objects run; flushed before the module goes. */
 extern struct workqueue_struct *kgo_wq;
+
+/*
+ * struct kgo_cq - Completions on their way to a program, see kchan_arm.c
+ *
+ *   Q: lock
+ */
+struct kgo_cq {
+	raw_spinlock_t		lock;
+	u32			tail;		/* Q: next slot to fill */
+	struct list_head	overflow;	/* Q: marks without room in the ring */
+	struct xarray		marks;		/* by number; kept to the end */
+	bool			stopped;	/* xa_lock, read without */
+};
 
 /*
  * struct kgo_runtime.  Legend:
@@ -85,6 +99,7 @@ struct kgo_runtime {
 
 	struct arb		arb;		/* A */
 	struct kgo_region	region[KGO_NR_REGIONS]; /* A */
+	struct kgo_cq		cq;		/* A */
 
 	struct mutex		lock;		/* attach, burial, release of the file */
 	struct xarray		threads;	/* L, read under RCU: by M index */
@@ -221,7 +236,21 @@ static inline void kgo_preempt_watch(struct kgo_thread *th, int cpu)
 int kgo_enter(struct kgo_runtime *rt, struct kgo_thread *th, u32 op, u32 flags,
 	      u32 target, struct kgo_thread *to, u64 deadline, u32 *result);
 
+/* kchan_arm.c */
+void kgo_cq_init(struct kgo_cq *cq);
+void kgo_cq_flush(struct kgo_runtime *rt);
+void kgo_cq_stop(struct kgo_runtime *rt);
+void kgo_cq_destroy(struct kgo_runtime *rt);
+
+/* kchan_file.c */
+int kgo_ioctl_kchan(void __user *arg);
+
 /* dev.c */
+/* A call without the size of its structure. */
+#define KGO_CALL(cmd)	((cmd) & ~IOCSIZE_MASK)
+
+int kgo_copy_in(void *to, size_t size, size_t least, const void __user *from);
+int kgo_copy_out(void __user *to, const void *from, size_t size, u32 usize);
 int kgo_dev_init(void);
 void kgo_dev_exit(void);
 

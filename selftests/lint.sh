@@ -80,7 +80,7 @@ lib_clang() { library clang; }
 # The core knows neither kernel nor user space.
 seam() {
 	git grep -n '__KERNEL__' -- kmod/core ':!kmod/core/port.h'
-	git grep -nE '#include <(linux|asm)/' -- kmod/core ':!kmod/core/port.h' | grep -v '<linux/kgo\.h>'
+	git grep -nE '#include <(linux|asm)/' -- kmod/core ':!kmod/core/port.h' | grep -vE '<linux/kgo(_kchan)?\.h>'
 	git grep -n 'LINUX_VERSION_CODE' -- kmod ':!kmod/compat.h'
 }
 

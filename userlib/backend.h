@@ -10,12 +10,13 @@
 
 #include "user.h"
 
-/* The four shared regions of <linux/kgo.h>, wherever they come from. */
+/* The shared regions of <linux/kgo.h>, wherever they come from. */
 struct kgo_regions {
 	struct kgo_rdesc *r;
 	char	*p;
 	char	*m;
 	char	*g;
+	u32	*cq;	/* or NULL: no completions */
 };
 
 struct kgo_backend_ops {
@@ -40,6 +41,9 @@ struct kgo_backend_ops {
 
 	/* Undo attach(), by the same thread, which owns no P. */
 	void	(*detach)(struct kgo_m *m);
+
+	/* Have the completions that had no room; only with a ring. */
+	void	(*cq_flush)(void);
 
 	/* port_enter() */
 	int	(*enter)(struct kgo_m *m, u32 op, u32 flags, u32 target,

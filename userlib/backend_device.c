@@ -5,6 +5,7 @@
 #include "backend.h"
 
 #include <fcntl.h>
+#include <linux/kgo_kchan.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -39,6 +40,8 @@ static int map_region(u64 offset, size_t size, char **to)
 
 static void unmap_regions(struct kgo_regions *reg, const struct kgo_setup *s)
 {
+	if (reg->cq)
+		munmap(reg->cq, KGO_PAGE);
 	if (reg->g)
 		munmap(reg->g, region_size(s->nr_gs, KGO_G_STRIDE));
 	if (reg->m)
@@ -112,6 +115,8 @@ static int device_open(u32 nr_ps, struct kgo_regions *reg, const char **why)
 		ret = map_region(KGO_MMAP_G,
 				 region_size(setup.nr_gs, KGO_G_STRIDE),
 				 &reg->g);
+	if (!ret && query.features & KGO_FEAT_KCHAN)
+		ret = map_region(KGO_MMAP_C, KGO_PAGE, (char **)&reg->cq);
 	if (!ret)
 		return 0;
 	unmap_regions(reg, &setup);
@@ -140,6 +145,11 @@ static void device_detach(struct kgo_m *m)
 {
 	(void)m;
 	dev_ioctl(KGO_IOC_DETACH, NULL);
+}
+
+static void device_cq_flush(void)
+{
+	dev_ioctl(KGO_IOC_CQ_FLUSH, NULL);
 }
 
 static int device_enter(struct kgo_m *m, u32 op, u32 flags, u32 target,
@@ -176,5 +186,6 @@ const struct kgo_backend_ops kgo_backend_device = {
 	.close = device_close,
 	.attach = device_attach,
 	.detach = device_detach,
+	.cq_flush = device_cq_flush,
 	.enter = device_enter,
 };

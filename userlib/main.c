@@ -178,6 +178,7 @@ static int start_locked(void)
 	san_root_add(reg.m, (size_t)reg.r->nr_ms * KGO_M_STRIDE);
 	san_root_add(reg.g, (size_t)reg.r->nr_gs_max * KGO_G_STRIDE);
 	kgo_lock_init();
+	kgo_cq_init(reg.cq);
 	kgo_stack_init();
 	ret = kgo_rt_init(reg.r, reg.p, reg.m);
 	if (!ret)

@@ -60,6 +60,9 @@ int kgo_preempt_signal(void);
 void kgo_preempt_thread(void);
 void kgo_preempt_send(u32 tid);
 
+/* kchan.c */
+void kgo_cq_init(const u32 *ring);
+
 /* m.c */
 int kgo_m_attach(struct kgo_m **mp);
 void kgo_m_detach(struct kgo_m *m);

@@ -14,6 +14,7 @@
 #define KGO_CORE_ABI_CHECK_H
 
 #include <linux/kgo.h>
+#include <linux/kgo_kchan.h>
 
 #define KGO_ABI_SIZE(type, size)					\
 	static_assert(sizeof(struct type) == (size), "size of " #type)
@@ -68,11 +69,14 @@ KGO_ABI_FIELD(kgo_rdesc, pad0, 32, 32);
 KGO_ABI_FIELD(kgo_rdesc, nr_avail, 64, 4);
 KGO_ABI_FIELD(kgo_rdesc, nr_spare, 68, 4);
 KGO_ABI_FIELD(kgo_rdesc, nr_want, 72, 4);
-KGO_ABI_FIELD(kgo_rdesc, pad1, 76, 52);
+KGO_ABI_FIELD(kgo_rdesc, cq_tail, 76, 4);
+KGO_ABI_FIELD(kgo_rdesc, cq_overflow, 80, 4);
+KGO_ABI_FIELD(kgo_rdesc, pad1, 84, 44);
 KGO_ABI_FIELD(kgo_rdesc, gq_len, 128, 4);
 KGO_ABI_FIELD(kgo_rdesc, nr_spinning, 132, 4);
 KGO_ABI_FIELD(kgo_rdesc, keeper_when, 136, 8);
-KGO_ABI_FIELD(kgo_rdesc, pad2, 144, 48);
+KGO_ABI_FIELD(kgo_rdesc, cq_head, 144, 4);
+KGO_ABI_FIELD(kgo_rdesc, pad2, 148, 44);
 KGO_ABI_FIELD(kgo_rdesc, nr_gs, 192, 4);
 KGO_ABI_FIELD(kgo_rdesc, pad3, 196, 60);
 
@@ -127,6 +131,38 @@ KGO_ABI_FIELD(kgo_site, start, 16, 8);
 KGO_ABI_FIELD(kgo_site, line, 24, 4);
 KGO_ABI_FIELD(kgo_site, reserved, 28, 4);
 
+KGO_ABI_SIZE(kgo_kchan_make, 32);
+KGO_ABI_FIELD(kgo_kchan_make, size, 0, 4);
+KGO_ABI_FIELD(kgo_kchan_make, flags, 4, 4);
+KGO_ABI_FIELD(kgo_kchan_make, msg_max, 8, 4);
+KGO_ABI_FIELD(kgo_kchan_make, cap, 12, 4);
+KGO_ABI_FIELD(kgo_kchan_make, rfd, 16, 4);
+KGO_ABI_FIELD(kgo_kchan_make, wfd, 20, 4);
+KGO_ABI_FIELD(kgo_kchan_make, reserved, 24, 8);
+
+KGO_ABI_SIZE(kgo_kchan_io, 40);
+KGO_ABI_FIELD(kgo_kchan_io, size, 0, 4);
+KGO_ABI_FIELD(kgo_kchan_io, op, 4, 4);
+KGO_ABI_FIELD(kgo_kchan_io, flags, 8, 4);
+KGO_ABI_FIELD(kgo_kchan_io, mark, 12, 4);
+KGO_ABI_FIELD(kgo_kchan_io, buf, 16, 8);
+KGO_ABI_FIELD(kgo_kchan_io, lens, 24, 8);
+KGO_ABI_FIELD(kgo_kchan_io, stride, 32, 4);
+KGO_ABI_FIELD(kgo_kchan_io, count, 36, 4);
+
+KGO_ABI_SIZE(kgo_kchan_info, 56);
+KGO_ABI_FIELD(kgo_kchan_info, size, 0, 4);
+KGO_ABI_FIELD(kgo_kchan_info, ends, 4, 4);
+KGO_ABI_FIELD(kgo_kchan_info, flags, 8, 4);
+KGO_ABI_FIELD(kgo_kchan_info, msg_max, 12, 4);
+KGO_ABI_FIELD(kgo_kchan_info, cap, 16, 4);
+KGO_ABI_FIELD(kgo_kchan_info, queued, 20, 4);
+KGO_ABI_FIELD(kgo_kchan_info, receivers, 24, 4);
+KGO_ABI_FIELD(kgo_kchan_info, senders, 28, 4);
+KGO_ABI_FIELD(kgo_kchan_info, id, 32, 8);
+KGO_ABI_FIELD(kgo_kchan_info, sent, 40, 8);
+KGO_ABI_FIELD(kgo_kchan_info, received, 48, 8);
+
 /* Records fit their stride; what a program keeps behind them starts there. */
 static_assert(sizeof(struct kgo_rdesc) <= 4096, "runtime page");
 static_assert(sizeof(struct kgo_pdesc) <= KGO_P_STRIDE, "P stride");
@@ -135,5 +171,6 @@ static_assert(sizeof(struct kgo_gdesc) <= KGO_G_STRIDE, "G stride");
 static_assert(KGO_P_STRIDE == 4096 && KGO_M_STRIDE == 256 && KGO_G_STRIDE == 128,
 	      "strides");
 static_assert((KGO_RUNQ_SIZE & (KGO_RUNQ_SIZE - 1)) == 0, "ring size");
+static_assert(KGO_CQ_SIZE * sizeof(__u32) == 4096, "ring of completions");
 
 #endif

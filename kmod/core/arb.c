@@ -216,8 +216,7 @@ static void arb_offer(struct arb *arb)
 	u32 p;
 
 	port_assert_held(&arb->lock);
-	if (!to || !port_load(&arb->r->nr_avail) ||
-	    port_load(&arb->r->nr_spinning))
+	if (!to || !port_load(&arb->r->nr_avail) || arb_somebody_looks(arb))
 		return;
 	p = arb_take_busy(arb, to->index);
 	if (p == KGO_NONE && arb_any_work(arb))
@@ -556,6 +555,28 @@ int arb_wake(struct arb *arb)
 }
 
 /**
+ * arb_completed() - There is something in the completion ring
+ * @arb: the arbiter
+ *
+ * A parked M comes back for it, unless one that runs will see it in time.
+ * CONTEXT: any that can take arb->lock.
+ */
+void arb_completed(struct arb *arb)
+{
+	/*
+	 * Pairs with arb_park(): the ring is filled before nr_parked is read, an
+	 * M is listed before the ring is looked at.
+	 */
+	port_mb();
+	if (!port_load(&arb->nr_parked) || !port_load(&arb->r->nr_avail) ||
+	    arb_somebody_looks(arb))
+		return;
+	port_lock(&arb->lock);
+	arb_offer(arb);
+	port_unlock(&arb->lock);
+}
+
+/**
  * arb_park() - Join those who wait for a P
  * @arb: the arbiter
  * @am: the calling thread; it must sleep until arb_granted() and must call
@@ -615,8 +636,7 @@ int arb_park(struct arb *arb, struct arb_m *am, u32 op, struct arb_m *target)
 		 * goroutine and then reads nr_avail and nr_spinning.
 		 */
 		port_mb();
-		if (!port_load(&arb->r->nr_avail) ||
-		    port_load(&arb->r->nr_spinning))
+		if (!port_load(&arb->r->nr_avail) || arb_somebody_looks(arb))
 			break;
 		p = arb_take_busy(arb, am->index);
 		if (p == KGO_NONE && arb_any_work(arb))

@@ -129,6 +129,7 @@ bool arb_handoff(struct arb *arb, struct arb_m *am);
 int arb_acquire(struct arb *arb, struct arb_m *am);
 int arb_release(struct arb *arb, struct arb_m *am, struct arb_m *target);
 int arb_wake(struct arb *arb);
+void arb_completed(struct arb *arb);
 int arb_park(struct arb *arb, struct arb_m *am, u32 op, struct arb_m *target);
 bool arb_granted(struct arb *arb, struct arb_m *am);
 void arb_unpark(struct arb *arb, struct arb_m *am);
@@ -141,6 +142,7 @@ void arb_list_del(struct arb *arb, struct arb_m *am);
 /* arb_work.c */
 bool arb_p_has_work(struct arb *arb, u32 p);
 bool arb_any_work(struct arb *arb);
+bool arb_somebody_looks(struct arb *arb);
 
 /* procs.c */
 void arb_use(struct arb *arb, u32 n);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * What the arbiter can see of a runtime's work: hints in memory that the
- * program can scribble on.  They are only ever used to choose between two
- * correct things.
+ * Is there work?  What the arbiter reads in the shared records to find out.
+ *
+ * These are hints, in memory that the program can scribble on: an answer is only
+ * ever used to choose between two correct things.
  */
 #include "arb.h"
 
@@ -26,7 +27,7 @@ bool arb_any_work(struct arb *arb)
 {
 	u32 p;
 
-	if (port_load(&arb->r->gq_len))
+	if (port_load(&arb->r->gq_len) || port_completions(arb->r))
 		return true;
 	for (p = 0; p < arb->nr_ps; p++)
 		if (arb_p_has_work(arb, p))
@@ -49,11 +50,27 @@ bool arb_p_has_work(struct arb *arb, u32 p)
 	u64 when, keeper;
 
 	if (arb_queued(arb, p) || port_load(&d->runnext) ||
-	    port_load(&arb->r->gq_len))
+	    port_load(&arb->r->gq_len) || port_completions(arb->r))
 		return true;
 	when = port_load(&d->timer_when);
 	if (!when)
 		return false;
 	keeper = port_load(&arb->r->keeper_when);
 	return !keeper || keeper > when;
+}
+
+/**
+ * arb_somebody_looks() - Is an M looking for work, which will find all there is?
+ * @arb: the arbiter
+ *
+ * One that naps with its spinning role (sched.c) counts as looking while other
+ * Ms run, whose doing it waits for.  Completions come from outside: with no P in
+ * use nobody looks before the nap is over.
+ * CONTEXT: any.
+ */
+bool arb_somebody_looks(struct arb *arb)
+{
+	return port_load(&arb->r->nr_spinning) &&
+	       !(port_completions(arb->r) &&
+		 port_load(&arb->r->nr_avail) == arb->nr_ps);
 }

@@ -45,6 +45,8 @@ static const char *const kgo_reason_names[] = {
 	[KGO_WAIT_PANIC]		= "panicwait",
 	[KGO_WAIT_QUIESCE]		= "quiesce",
 	[KGO_WAIT_WAKER]		= "waker",
+	[KGO_WAIT_KCHAN_SEND]		= "kernel chan send",
+	[KGO_WAIT_KCHAN_RECEIVE]	= "kernel chan receive",
 };
 
 static_assert(ARRAY_SIZE(kgo_state_names) == KGO_G_NR_STATES, "every state has a name");

@@ -171,15 +171,17 @@ bool kgo_others_wait(struct kgo_m *m)
 	struct kgo_p *p = kgo_m_p(m);
 
 	return !kgo_runq_empty(p) || port_load(&r->gq_len) ||
-	       port_load(&p->d.timer_when) || port_load(&r->nr_want);
+	       port_load(&p->d.timer_when) || port_load(&r->nr_want) ||
+	       port_completions(r);
 }
 
 void kgo_yield(void)
 {
-	struct kgo_m *m = kgo_enter_sched();
+	struct kgo_m *m;
 	bool refused;
 
 	port_might_park(__func__);
+	m = kgo_enter_sched();
 	if (unlikely(!m))
 		return;
 	refused = unlikely(kgo_is_stackless(m->curg));

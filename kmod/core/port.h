@@ -240,6 +240,21 @@ void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to);
 int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline);
 
 /**
+ * port_complete() - Make goroutines ready that the completion ring tells of
+ *
+ * Called when port_completions() says that there are some.  Only a port with a
+ * ring has anything to do.
+ * CONTEXT: an M with a P, with in_sched set, no lock held.
+ */
+void port_complete(void);
+
+/* Is there anything in the ring?  A hint.  CONTEXT: any. */
+static inline bool port_completions(const struct kgo_rdesc *r)
+{
+	return unlikely(port_load(&r->cq_tail) != port_load(&r->cq_head));
+}
+
+/**
  * port_m_start() - Start one more thread, which ends up in kgo_m_main()
  *
  * CONTEXT: may sleep, may block in the caller's in_sched state only if that

@@ -179,7 +179,7 @@ static bool more_to_do(void)
 	u64 keeper = port_load(&r->keeper_when), when;
 	u32 i;
 
-	if (port_load(&r->gq_len))
+	if (port_load(&r->gq_len) || port_completions(r))
 		return true;
 	for (i = 0; i < kgo_rt.nr_ps; i++) {
 		struct kgo_p *p = kgo_p_at(i);
@@ -286,6 +286,9 @@ static struct kgo_g *find_here(struct kgo_m *m, struct kgo_p *p)
 
 	if (unlikely(port_load(&p->d.timer_when)))
 		kgo_timers_run(p, port_now());
+
+	if (port_completions(kgo_rt.r))
+		port_complete();
 
 	if (unlikely(tick || p->sliced_until) && kgo_turn_is_over(p, tick)) {
 		g = kgo_globq_get(p, true);

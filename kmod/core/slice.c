@@ -26,6 +26,7 @@ static bool somebody_waits(struct arb *arb, u32 p, u64 now)
 	u64 when = port_load(&d->timer_when);
 
 	return port_load(&arb->r->nr_want) || port_load(&arb->r->gq_len) ||
+	       port_completions(arb->r) ||
 	       port_load(&d->runnext) ||
 	       port_load(&d->runq_head) != port_load(&d->runq_tail) ||
 	       (when && when <= now);

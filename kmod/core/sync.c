@@ -139,7 +139,6 @@ void kgo_mutex_lock(struct kgo_mutex *mu)
 }
 
 /**
-/**
  * kgo_mutex_lock_own() - Lock a mutex of the runtime itself
  * @mu: held for moments only
  *

@@ -220,6 +220,7 @@ TEST_F(table, every_wait_reason_has_its_name)
 		"sync.RWMutex.RLock", "sync.RWMutex.Lock", "sync.Cond.Wait",
 		"semaphore.Weighted.Acquire", "finalizer wait", "signal wait",
 		"synctest.Run", "synctest.Wait", "panicwait", "quiesce", "waker",
+		"kernel chan send", "kernel chan receive",
 	};
 	unsigned int i;
 	char key[16];

@@ -93,7 +93,7 @@ measure_here() {
 # Is there anything for it to do?
 guest_wanted() {
 	local name
-	! { wanted block_gap || wanted getppid; } || return 0
+	! { wanted block_gap || wanted getppid || wanted kchan; } || return 0
 	for name in "${native[@]}"; do
 		[[ $not_in_guest == *" $name "* ]] || ! wanted "${name}_1p" || return 0
 	done
@@ -106,7 +106,7 @@ measure_guest() {
 	step "in a guest with Linux $kernel"
 	mkdir -p "$tmp/stage/bin"
 	cp "$module" "$tmp/stage/kgo.ko"
-	cp "$bin"/{block_gap,block_gap.go,feeder,getppid} "$tmp/stage/bin/"
+	cp "$bin"/{block_gap,block_gap.go,feeder,getppid,kchan} "$tmp/stage/bin/"
 	for name in "${native[@]}"; do
 		[[ $not_in_guest != *" $name "* ]] || continue
 		cp "$bin/$name" "$bin/$name.go" "$tmp/stage/bin/"

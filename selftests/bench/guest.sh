@@ -28,6 +28,15 @@ while [ $run -lt "$runs" ]; do
 		both=$(getppid) || exit 1
 		echo "sample getppid device thread $both"
 	fi
+	if wanted kchan; then
+		both=$(BENCH_DIV=20 kchan) || exit 1
+		echo "$both" | {
+			read -r one piped
+			echo "sample kchan device pipe $one $piped"
+			read -r many piped
+			echo "sample kchan_many device pipe $many $piped"
+		}
+	fi
 done
 
 # One run: by this clock the next would be the same.

@@ -51,11 +51,14 @@
  *
  * %KGO_FEAT_PREEMPT: a thread is told when its goroutine has had its turn: see
  * %KGO_P_PREEMPT.  Only for a runtime that asks for it in SETUP.
+ *
+ * %KGO_FEAT_KCHAN: there are kernel channels, <linux/kgo_kchan.h>.
  */
 #define KGO_FEAT_BLOCK		0x1ULL
 #define KGO_FEAT_TABLES		0x2ULL
 #define KGO_FEAT_DEADLOCK	0x4ULL
 #define KGO_FEAT_PREEMPT	0x8ULL
+#define KGO_FEAT_KCHAN		0x10ULL
 
 /**
  * struct kgo_query - Argument of KGO_IOC_QUERY
@@ -260,16 +263,21 @@ struct kgo_enter {
  *	their thread is blocked); a hint
  * @nr_spare: kernel: threads parked as spare; a hint
  * @nr_want: kernel: threads parked wanting a P; a hint
+ * @cq_tail: kernel: next slot of the completion ring to fill
+ * @cq_overflow: kernel: not 0 if there are completions that had no room.  To be
+ *	read, after a full barrier, by who has moved @cq_head
  * @pad1: unused
  * @gq_len: runtime: goroutines in the global run queue
  * @nr_spinning: runtime: threads that own a P and look for work
  * @keeper_when: runtime: deadline (CLOCK_MONOTONIC, ns) of the parked thread
  *	that watches the timers of idle Ps, 0 if there is none
+ * @cq_head: runtime: next slot of the completion ring to read
  * @pad2: unused
  * @nr_gs: runtime: G descriptors ever used, the tables end there
  * @pad3: unused
  *
- * The kernel reads @gq_len and @keeper_when as hints of whether to hand a P on.
+ * The kernel reads @gq_len, @keeper_when and @cq_head as hints of whether to
+ * hand a P on.
  */
 struct kgo_rdesc {
 	__u32 abi_version;
@@ -283,12 +291,15 @@ struct kgo_rdesc {
 	__u32 nr_avail;
 	__u32 nr_spare;
 	__u32 nr_want;
-	__u32 pad1[13];
+	__u32 cq_tail;
+	__u32 cq_overflow;
+	__u32 pad1[11];
 
 	__u32 gq_len;
 	__u32 nr_spinning;
 	__u64 keeper_when;
-	__u64 pad2[6];
+	__u32 cq_head;
+	__u32 pad2[11];
 
 	__u32 nr_gs;
 	__u32 pad3[15];
@@ -416,6 +427,8 @@ enum kgo_gstate {
  * @KGO_WAIT_PANIC: "panicwait"
  * @KGO_WAIT_QUIESCE: "quiesce"
  * @KGO_WAIT_WAKER: "waker"
+ * @KGO_WAIT_KCHAN_SEND: "kernel chan send"
+ * @KGO_WAIT_KCHAN_RECEIVE: "kernel chan receive"
  * @KGO_WAIT_NR_REASONS: number of reasons
  */
 enum kgo_wait_reason {
@@ -442,7 +455,9 @@ enum kgo_wait_reason {
 	KGO_WAIT_PANIC			= 20,
 	KGO_WAIT_QUIESCE		= 21,
 	KGO_WAIT_WAKER			= 22,
-	KGO_WAIT_NR_REASONS		= 23,
+	KGO_WAIT_KCHAN_SEND		= 23,
+	KGO_WAIT_KCHAN_RECEIVE		= 24,
+	KGO_WAIT_NR_REASONS		= 25,
 };
 
 /**

@@ -72,6 +72,7 @@ extern "C" {
 #include <kgo/api.h>
 #include <kgo/leak.h>
 #include <kgo/contexts.h>
+#include <kgo/kchan.h>
 #include <kgo/signal.h>
 
 /**

@@ -131,4 +131,6 @@ int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg);
  */
 void kgo_module_wait(struct module *mod);
 
+#include "kgo_kchan.h"
+
 #endif

@@ -32,7 +32,7 @@ struct kgo_kwait {
 
 /*
  * CONTEXT: the lock of the wait queue, interrupts off; so a thread that is an M
- * cannot lose its P meanwhile, which is all that kgo_ready() asks for.
+ * cannot lose its P meanwhile, which is all that kgo_g_ready() asks for.
  */
 static int kgo_kwait_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 			  void *key)
@@ -46,7 +46,7 @@ static int kgo_kwait_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 	g = w->g;
 	port_unlock(&w->lock);
 	if (g)
-		kgo_ready(g);
+		kgo_g_ready(g);
 	return 1;
 }
 
@@ -68,7 +68,7 @@ static void kgo_kchan_park(struct kgo_kchan *kc, unsigned int end)
 			port_unlock(&w.lock);
 		} else {
 			w.g = m->curg;
-			kgo_park(m, end == KGO_KCHAN_SEND ? KGO_WAIT_KCHAN_SEND :
+			kgo_g_park(m, end == KGO_KCHAN_SEND ? KGO_WAIT_KCHAN_SEND :
 				 KGO_WAIT_KCHAN_RECEIVE, &w.lock);
 		}
 	}
@@ -201,7 +201,7 @@ static int kgo_notify_wake(wait_queue_entry_t *wait, unsigned int mode, int sync
 	struct kgo_g *g = kgo_chan_offer(n->c, NULL);
 
 	if (g)
-		kgo_ready(g);
+		kgo_g_ready(g);
 	return 0;
 }
 

@@ -94,9 +94,9 @@ void port_complete(void)
 
 	g = kgo_gq_pop(&ready);
 	if (g)
-		kgo_ready(g);
+		kgo_g_ready(g);
 	while ((g = kgo_gq_pop(&ready)))
-		kgo_ready_behind(g);
+		kgo_g_ready_behind(g);
 }
 
 /** kgo_kchan_ioctl() - ioctl() that leaves errno alone */
@@ -162,7 +162,7 @@ void kgo_kwait(struct kgo_kwaiter *w, u64 cases, bool stay, u16 reason)
 	port_lock(&w->lock);
 	while ((w->done & cases) != cases && (stay || !w->late)) {
 		w->g = m->curg;
-		kgo_park(m, reason, &w->lock);
+		kgo_g_park(m, reason, &w->lock);
 		m = port_self();
 		port_lock(&w->lock);
 	}

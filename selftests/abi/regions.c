@@ -8,6 +8,8 @@
  */
 #include "kgo_abi.h"
 
+#include <linux/kgo_kchan.h>
+
 #include <setjmp.h>
 
 FIXTURE(map) {
@@ -97,7 +99,7 @@ TEST_F(map, each_region_whole_and_only_whole)
 TEST_F(map, offsets_that_are_no_region_are_refused)
 {
 	static const __u64 off[] = {
-		PAGE, KGO_MMAP_P - PAGE, 0x030000000ULL, 0x0f0000000ULL,
+		PAGE, KGO_MMAP_P - PAGE, KGO_MMAP_C + PAGE, 0x0f0000000ULL,
 		0x200000000ULL, 1ULL << 40, 1ULL << 62, 0x7ffffffffffff000ULL,
 	};
 	unsigned int i;

@@ -47,6 +47,8 @@ static void kgo_call_body(void *arg)
 int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg)
 {
 	struct kgo_call call = { .fn = fn, .arg = arg, .ret = -ECANCELED };
+	/* The caller waits: also in the exit of its module. */
+	const struct kgo_birth birth = { .disowned = true };
 	int ret;
 
 	if (!fn)
@@ -54,13 +56,26 @@ int kgo_call_at(const struct kgo_site *site, int (*fn)(void *arg), void *arg)
 	if (kgo_goid())
 		return fn(arg);
 	init_completion(&call.done);
-	ret = kgo_go_at(site, kgo_call_body, &call, NULL);
+	ret = kgo_go_birth(site, kgo_call_body, &call, &birth);
 	if (ret)
 		return ret;
 	wait_for_completion(&call.done);
 	return call.ret;
 }
 EXPORT_SYMBOL_GPL(kgo_call_at);
+
+bool port_site_get(const struct kgo_site *site)
+{
+	if (!site || site->reserved != KGO_SITE_OWNED)
+		return true;
+	return try_module_get(container_of(site, struct kgo_owned_site, site)->owner);
+}
+
+void port_site_put(const struct kgo_site *site)
+{
+	if (site && site->reserved == KGO_SITE_OWNED)
+		module_put(container_of(site, struct kgo_owned_site, site)->owner);
+}
 
 static bool kgo_module_has_goroutine(struct module *mod)
 {
@@ -98,7 +113,14 @@ KGO_EXPORT(kgo_go_at);
 KGO_EXPORT(kgo_exit);
 KGO_EXPORT(kgo_yield);
 KGO_EXPORT(kgo_goid);
+KGO_EXPORT(kgo_go_reserved_at);
+KGO_EXPORT(kgo_reserve_init);
+KGO_EXPORT(kgo_reserve_destroy);
 KGO_EXPORT(kgo_sleep);
+KGO_EXPORT(kgo_waker_init);
+KGO_EXPORT(kgo_park);
+KGO_EXPORT(kgo_park_timeout);
+KGO_EXPORT(kgo_ready);
 KGO_EXPORT(kgo_num_goroutine);
 KGO_EXPORT(kgo_num_goroutine_all);
 
@@ -167,6 +189,13 @@ KGO_EXPORT(kgo_rwmutex_unlock);
 KGO_EXPORT(kgo_rwmutex_rlock);
 KGO_EXPORT(kgo_rwmutex_try_rlock);
 KGO_EXPORT(kgo_rwmutex_runlock);
+
+KGO_EXPORT(kgo_client_err);
+KGO_EXPORT(kgo_client_exit);
+KGO_EXPORT(kgo_client_ctx);
+KGO_EXPORT(kgo_client_go_at);
+KGO_EXPORT(kgo_client_go_reserved_at);
+KGO_EXPORT(kgo_client_init);
 
 KGO_EXPORT(kgo_cond_wait);
 KGO_EXPORT(kgo_cond_signal);

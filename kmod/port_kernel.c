@@ -95,16 +95,26 @@ void notrace port_jump(struct kgo_jmp *jmp)
 		kgo_jmp_go(jmp);
 }
 
-/* At a goroutine's end, from however deep. */
+/*
+ * At a goroutine's end, from however deep.  There is always somewhere to go, but
+ * objtool is not to find out: what it knows not to return it wants declared so,
+ * and in other worlds this returns.
+ */
 void port_back(struct kgo_m *m, struct kgo_g *g)
 {
-	port_jump(kgo_kthread_end(m, NULL));
+	struct kgo_jmp *end = kgo_kthread_end(m, NULL);
+
+	if (likely(end))
+		port_jump(end);
 }
 
 /* Likewise, and another one begins there. */
 void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 {
-	port_jump(kgo_kthread_end(m, to));
+	struct kgo_jmp *end = kgo_kthread_end(m, to);
+
+	if (likely(end))
+		port_jump(end);
 }
 
 void port_pause(void)

@@ -38,6 +38,7 @@
 #define KGO_JMP_OWN	1
 
 #define PORT_STACKS	0
+#define PORT_OWNERS	1
 
 static_assert(sizeof(long) == sizeof(u64), "kgo needs a 64-bit kernel");
 

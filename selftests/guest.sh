@@ -47,6 +47,17 @@ if [ -e /kgo_hello.ko ]; then
 	else
 		wrong 'the sample module kgo_hello'
 	fi
+	# A goroutine that is in no client keeps its module, until it has ended.
+	if insmod /kgo_hello.ko linger_ms=3000; then
+		if rmmod kgo_hello 2>/dev/null; then
+			wrong 'a module went while its goroutine slept'
+		else
+			until rmmod kgo_hello 2>/dev/null; do sleep 1; done
+			echo '1 passed, 0 failed, 0 skipped'
+		fi
+	else
+		wrong 'kgo_hello with linger_ms'
+	fi
 fi
 
 if [ -e /kgo_pipeline.ko ]; then
@@ -70,8 +81,9 @@ fi
 if [ -e /kgo_bench.ko ]; then
 	echo '# the measurements of kgo_bench, a few rounds of each'
 	bench=/sys/kernel/debug/kgo_bench figures=0
-	insmod /kgo_bench.ko && echo 10000 >$bench/div || wrong 'the sample module kgo_bench'
-	for name in $bench/*; do
+	insmod /kgo_bench.ko || wrong 'the sample module kgo_bench'
+	echo 10000 >$bench/div
+	for name in "$bench"/*; do
 		[ "$name" != $bench/div ] || continue
 		if cat "$name" >figure && grep -qE '^[a-z_]+ [a-z_]+ [0-9.]+ [0-9.]+$' figure; then
 			cat figure

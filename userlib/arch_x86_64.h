@@ -18,6 +18,19 @@
 #error "libkgo has been ported to x86-64 only"
 #endif
 
+/*
+ * The stack pointer of a goroutine that has not run yet: so much below the end
+ * of its stack, which is about what it will touch first, and with a bit that
+ * no other has.  Whoever starts a goroutine does not touch its stack.
+ */
+#define ARCH_ROOM	256
+#define ARCH_FRESH	8
+
+#define ARCH_MXCSR	0x1f80	/* as the kernel starts a thread: all masked, */
+#define ARCH_FPUCW	0x037f	/* round to nearest, 64 bit mantissa */
+
+#ifndef __ASSEMBLER__
+
 struct kgo_m;
 struct kgo_g;
 struct kgo_jmp;
@@ -76,13 +89,14 @@ static inline long arch_syscall(long nr, long a, long b, long c, long d,
  * arch_switch() - Leave this stack for another one
  * @save: where this stack's pointer goes
  * @to: what a former arch_switch() or arch_stack_init() left
+ * @g: what kgo_port_entry() is called with, if it has not run yet
  *
  * Keeps what the psABI calls callee-saved: rbx, rbp, r12 to r15, and the
  * control words of SSE and x87, which a thread's fesetround() changes and
  * which must stay with the goroutine.  Returns when somebody switches back,
  * perhaps on another thread.
  */
-void arch_switch(u64 *save, u64 to);
+void arch_switch(u64 *save, u64 to, struct kgo_g *g);
 
 /**
  * arch_jump() - Return from kgo_jmp_set() once more, with 1
@@ -102,31 +116,18 @@ struct arch_frame {
 	u16 pad;
 	u64 r15, r14, r13, r12, rbx, rbp;
 	u64 rip;
-	u64 end[2];	/* rsp % 16 is 0 at arch_entry(); a debugger finds 0 */
 };
 
-#define ARCH_MXCSR	0x1f80	/* as the kernel starts a thread: all masked, */
-#define ARCH_FPUCW	0x037f	/* round to nearest, 64 bit mantissa */
-
 /**
- * arch_stack_init() - Make a stack that arch_switch() can switch to
+ * arch_stack_init() - A stack that arch_switch() can switch to
  * @top: its end, a multiple of 16
- * @g: what kgo_port_entry() will be called with
  *
  * Return: its stack pointer.
  */
-static inline u64 arch_stack_init(u64 top, struct kgo_g *g)
+static inline u64 arch_stack_init(u64 top)
 {
-	struct arch_frame *f = (struct arch_frame *)top - 1;
-
-	f->mxcsr = ARCH_MXCSR;
-	f->fpucw = ARCH_FPUCW;
-	f->r12 = (u64)g;
-	f->rbp = 0;		/* ends the chain of frame pointers */
-	f->rip = (u64)arch_entry;
-	f->end[0] = 0;
-	f->end[1] = 0;
-	return (u64)f;
+	return top - ARCH_ROOM + ARCH_FRESH;
 }
 
+#endif
 #endif

@@ -125,7 +125,7 @@ void port_g_init(struct kgo_g *g)
 	 */
 	top -= (g->index & 15) * 64;
 	san_g_init(g);
-	g->d.sp = arch_stack_init(top, g);
+	g->d.sp = arch_stack_init(top);
 }
 
 /* First on a goroutine's stack, and never left. */
@@ -154,7 +154,7 @@ void port_run(struct kgo_m *m, struct kgo_g *g)
 		return;
 	}
 	san_leave_m(pm, g);
-	arch_switch(&m->sp, g->d.sp);
+	arch_switch(&m->sp, g->d.sp, g);
 	san_arrive_m(pm);
 }
 
@@ -165,7 +165,7 @@ void port_back(struct kgo_m *m, struct kgo_g *g)
 	if (unlikely(!g->d.stack_lo))
 		port_jump(&port_m_of(m)->end);
 	san_leave_g(port_m_of(m), &fake, m->post == KGO_POST_EXIT);
-	arch_switch(&g->d.sp, m->sp);
+	arch_switch(&g->d.sp, m->sp, NULL);
 	san_arrive_g(port_m_of(port_self()), fake);
 }
 
@@ -174,7 +174,7 @@ void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 	void *fake = NULL;
 
 	san_leave_for_g(port_m_of(m), to, &fake, m->post == KGO_POST_EXIT);
-	arch_switch(&from->d.sp, to->d.sp);
+	arch_switch(&from->d.sp, to->d.sp, to);
 	san_arrive_g(port_m_of(port_self()), fake);
 }
 

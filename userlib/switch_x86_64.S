@@ -13,6 +13,8 @@
  * goroutine's body is mispredicted (a yield costs a third more).
  */
 
+#include "arch_x86_64.h"
+
 #define FRAME_MXCSR	0
 #define FRAME_FPUCW	4
 
@@ -51,6 +53,8 @@ arch_switch:
 	movzwl	FRAME_FPUCW(%rsp), %ecx
 
 	movq	%rsp, (%rdi)
+	testb	$ARCH_FRESH, %sil
+	jnz	.Lfresh
 	movq	%rsi, %rsp
 
 	/* To load them is slow, and they hardly ever differ. */
@@ -90,6 +94,31 @@ arch_switch:
 .Lload_fpucw:
 	fldcw	FRAME_FPUCW(%rsp)
 	jmp	.Lfpucw_done
+
+	/* One that never ran: nothing has been written to its stack. */
+.Lfresh:
+	leaq	ARCH_ROOM - ARCH_FRESH - 16(%rsi), %rsp
+	.cfi_undefined rip
+	.cfi_undefined rbp
+	movq	$0, (%rsp)	/* a debugger finds 0 */
+	movq	$0, 8(%rsp)
+	cmpl	$ARCH_MXCSR, %eax
+	jne	.Lfresh_mxcsr
+.Lfresh_mxcsr_done:
+	cmpw	$ARCH_FPUCW, %cx
+	jne	.Lfresh_fpucw
+.Lfresh_fpucw_done:
+	movq	%rdx, %r12
+	xorl	%ebp, %ebp	/* ends the chain of frame pointers */
+	jmp	arch_entry
+.Lfresh_mxcsr:
+	movl	$ARCH_MXCSR, -8(%rsp)
+	ldmxcsr	-8(%rsp)
+	jmp	.Lfresh_mxcsr_done
+.Lfresh_fpucw:
+	movw	$ARCH_FPUCW, -8(%rsp)
+	fldcw	-8(%rsp)
+	jmp	.Lfresh_fpucw_done
 	.cfi_endproc
 	.size	arch_switch, . - arch_switch
 

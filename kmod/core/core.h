@@ -186,20 +186,14 @@ static inline void kgo_warm_g(const struct kgo_g *g)
 	__builtin_prefetch((const char *)g + 64, 1);
 }
 
-/*
- * A dead goroutine of a P's list, or NULL.  With @stacks all there have one.
- */
-static inline struct kgo_g *kgo_g_take(struct kgo_gq *gfree, bool stacks)
+/* A dead goroutine of a P's list, or NULL. */
+static inline struct kgo_g *kgo_g_take(struct kgo_gq *gfree)
 {
-	struct kgo_g *g = kgo_gq_pop(gfree), *next;
+	struct kgo_g *g = kgo_gq_pop(gfree);
 
 	/* The next spawn's; its descriptor was fetched by the last one. */
-	if (PORT_STACKS && gfree->head) {
-		next = port_g(gfree->head);
-		if (stacks)
-			kgo_warm_stack(next);
-		kgo_warm_g(port_g(next->next));
-	}
+	if (PORT_STACKS && gfree->head)
+		kgo_warm_g(port_g(port_g(gfree->head)->next));
 	return g;
 }
 
@@ -250,6 +244,18 @@ void kgo_locals_end(struct kgo_gx *x);
 /* supervisor.c */
 void kgo_sup_destroy(void);
 
+/* client.c */
+void kgo_client_join(struct kgo_client *cl, struct kgo_g *g);
+void kgo_client_quit(struct kgo_gx *x);
+void kgo_client_fail(struct kgo_g *g);
+
+/* reserve.c */
+struct kgo_birth;
+
+int kgo_go_stock(const struct kgo_site *site, struct kgo_reserve *r,
+		 void (*fn)(void *), void *arg, const struct kgo_birth *birth);
+void kgo_stock_put(struct kgo_g *g);
+
 /* quiesce.c */
 void kgo_quiesce_init(void);
 void kgo_quiesce_wake(void);
@@ -263,16 +269,30 @@ bool kgo_batches_remove(struct kgo_batches *b, struct kgo_g *g);
 /* g.c */
 int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	      size_t stack_size, const struct kgo_site *site);
+int kgo_g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size);
+void kgo_g_become(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *), void *arg,
+		  u16 flags, const struct kgo_site *site);
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_free_all(struct kgo_p *p);
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
 void __noreturn kgo_g_end(void);
 void kgo_g_end_bare(struct kgo_g *g);
 
+/*
+ * struct kgo_birth - What a new goroutine gets beside its function
+ */
+struct kgo_birth {
+	size_t		stack_size;	/* 0 for the default */
+	u16		flags;		/* KGO_GF_SYSTEM, or 0 */
+	const struct kgo_task *task;	/* whom its end concerns, or NULL; copied */
+	struct kgo_client *client;	/* whose it is, or NULL: that of its parent */
+	bool		disowned;	/* its code stays without its help */
+};
+
 /* gx.c: what only some goroutines have */
 struct kgo_gx *kgo_gx(struct kgo_g *g);
 int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
-		   const struct kgo_task *task);
+		   const struct kgo_birth *birth);
 void kgo_gx_end(struct kgo_g *g);
 
 /* runq.c: the local run queue of a P */
@@ -370,6 +390,11 @@ void kgo_g_ready(struct kgo_g *g);
 void kgo_g_ready_behind(struct kgo_g *g);
 void kgo_bound_wait(struct kgo_m *m, struct kgo_g *g);
 u64 kgo_num_ended(void);
+void kgo_disown(struct kgo_g *g);
+int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth);
+int kgo_go_birth(const struct kgo_site *site, void (*fn)(void *), void *arg,
+		 const struct kgo_birth *birth);
+int kgo_birth_attr(struct kgo_birth *birth, const struct kgo_attr *attr);
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg);
 
 /* preempt.c */
@@ -412,5 +437,7 @@ void kgo_mutex_lock_own(struct kgo_mutex *mu);
 /* sema.c */
 void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo);
 void kgo_sema_release(u32 *addr, bool handoff);
+void kgo_sema_post(u32 *addr);
+void kgo_sema_wait(u32 *addr);
 
 #endif

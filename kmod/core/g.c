@@ -43,8 +43,6 @@
 #define GOID_BATCH	16U
 #define G_BATCH		16U	/* fresh descriptors that a P takes at once */
 
-/* Private bit of kgo_gdesc.flags: its stack is not of the default size. */
-#define GF_ODD_STACK	0x8000U
 
 /* Reserve fresh descriptors: for a P a batch, else one. */
 static int g_reserve(u32 want, u32 *first, u32 *n)
@@ -190,21 +188,7 @@ static u64 g_number(struct kgo_p *p)
 	return p->goid_next++;
 }
 
-/**
- * kgo_g_new() - Make a goroutine, in no queue yet
- * @m: the calling M with in_sched set and a P, or NULL
- * @gp: where it goes
- * @fn: what it will run
- * @arg: passed to @fn
- * @stack_size: 0 for the default, %KGO_STACKLESS for none
- * @site: its go statement, or NULL
- *
- * CONTEXT: may sleep, no lock held.
- * Return: 0; -EAGAIN if the table is full; -ENOMEM; -EINVAL for a stack size
- * that cannot be.
- */
-int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
-	      size_t stack_size, const struct kgo_site *site)
+static inline int g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size)
 {
 	const bool bare = stack_size == KGO_STACKLESS;
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
@@ -212,7 +196,7 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 	int ret;
 
 	if (p && gfree_of(p, bare)->head)
-		g = kgo_g_take(gfree_of(p, bare), !bare);
+		g = kgo_g_take(gfree_of(p, bare));
 	else
 		g = g_refill(p, bare);
 	if (unlikely(!g)) {
@@ -232,21 +216,82 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
 			return ret;
 		}
 	}
+	*gp = g;
+	return 0;
+}
+
+static inline void g_become(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *),
+			    void *arg, u16 flags, const struct kgo_site *site)
+{
+	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
+
 	kgo_g_fill(g, g_number(p), m && m->curg ? m->curg->d.goid : 0, fn, arg,
 		   site);
-	if (bare) {
-		g->d.flags = KGO_GF_STACKLESS;
-		g->cont = NULL;
-	} else if (stack_size) {
-		g->d.flags = GF_ODD_STACK;
+	if (unlikely(flags)) {
+		g->d.flags = flags;
+		if (flags & KGO_GF_STACKLESS)
+			g->cont = NULL;
 	}
 	port_g_init(g);
 	if (p)
 		port_store(&p->d.spawned, p->d.spawned + 1);
 	else
 		port_add(&kgo_rt.ext_spawned, 1);
-	*gp = g;
-	return 0;
+}
+
+/**
+ * kgo_g_make() - A descriptor with a stack, of no goroutine yet
+ * @m: the calling M with in_sched set, or NULL
+ * @gp: where it goes
+ * @stack_size: 0 for the default
+ *
+ * CONTEXT: may sleep, no lock held.  Return: as kgo_g_new().
+ */
+int kgo_g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size)
+{
+	return g_make(m, gp, stack_size);
+}
+
+/**
+ * kgo_g_become() - Make a goroutine of a descriptor
+ * @m: the calling M with in_sched set, or NULL
+ * @g: from kgo_g_make()
+ * @fn: what it will run
+ * @arg: passed to @fn
+ * @flags: KGO_GF_*
+ * @site: its go statement, or NULL
+ *
+ * CONTEXT: any.
+ */
+void kgo_g_become(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *), void *arg,
+		  u16 flags, const struct kgo_site *site)
+{
+	g_become(m, g, fn, arg, flags, site);
+}
+
+/**
+ * kgo_g_new() - Make a goroutine, in no queue yet
+ * @m: the calling M with in_sched set and a P, or NULL
+ * @gp: where it goes
+ * @fn: what it will run
+ * @arg: passed to @fn
+ * @stack_size: 0 for the default, %KGO_STACKLESS for none
+ * @site: its go statement, or NULL
+ *
+ * CONTEXT: may sleep, no lock held.
+ * Return: 0; -EAGAIN if the table is full; -ENOMEM; -EINVAL for a stack size
+ * that cannot be.
+ */
+int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
+	      size_t stack_size, const struct kgo_site *site)
+{
+	const u16 flags = stack_size == KGO_STACKLESS ? KGO_GF_STACKLESS :
+			  stack_size ? KGO_GF_ODD_STACK : 0;
+	int ret = g_make(m, gp, stack_size);
+
+	if (!ret)
+		g_become(m, *gp, fn, arg, flags, site);
+	return ret;
 }
 
 /**
@@ -254,7 +299,7 @@ int kgo_g_new(struct kgo_m *m, struct kgo_g **gp, void (*fn)(void *), void *arg,
  * @m: the calling M with in_sched set, or NULL
  * @g: the goroutine; nobody runs on its stack
  *
- * CONTEXT: may sleep, no lock held.
+ * CONTEXT: may sleep, no lock held; any that can take a lock if it is a reserve's.
  */
 void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 {
@@ -262,7 +307,11 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 	struct kgo_gq *gfree;
 
-	if (unlikely(g->d.flags & GF_ODD_STACK)) {
+	if (unlikely(g->d.flags & (KGO_GF_ODD_STACK | KGO_GF_RESERVED))) {
+		if (g->d.flags & KGO_GF_RESERVED) {
+			kgo_stock_put(g);
+			return;
+		}
 		port_stack_free(g);
 		g->d.flags = 0;
 	}
@@ -297,7 +346,7 @@ void kgo_g_free_all(struct kgo_p *p)
  * @m: the calling M with in_sched set and a P, or NULL
  * @g: from kgo_g_new(), in no queue
  *
- * CONTEXT: may sleep, no lock held.
+ * CONTEXT: as kgo_g_free().
  */
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g)
 {

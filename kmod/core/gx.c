@@ -30,22 +30,29 @@ struct kgo_gx *kgo_gx(struct kgo_g *g)
  * kgo_gx_inherit() - A new goroutine gets what its parent passes on
  * @g: not started yet
  * @from: extension of the calling goroutine, or NULL
- * @task: whom its end concerns, or NULL; copied
+ * @birth: what else it gets
  *
- * CONTEXT: with in_sched set; may sleep, no lock held.  Return: 0 or -ENOMEM.
+ * CONTEXT: with in_sched set; may sleep, no lock held; any that can take a lock
+ * if @g has an extension already.  Return: 0 or -ENOMEM.
  */
 int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
-		   const struct kgo_task *task)
+		   const struct kgo_birth *birth)
 {
+	const struct kgo_task *task = birth->task;
+	struct kgo_client *client = birth->client;
 	struct kgo_gx *x;
 
-	if (!task && !from->group && !from->bubble && !from->labels)
+	if (!client && from)
+		client = from->client;
+	if (!task && !client && !from->group && !from->bubble && !from->labels)
 		return 0;
 	x = kgo_gx(g);
 	if (!x)
 		return -ENOMEM;
 	if (task)
 		x->task = *task;
+	if (client)
+		kgo_client_join(client, g);
 	if (from)
 		kgo_labels_inherit(x, from);
 	if (from && from->group)
@@ -60,7 +67,8 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
  * @g: the calling goroutine
  *
  * Its task behind all that can be seen: whoever waits for it finds the goroutine
- * in nothing any more.  Its bubble, which counts it as running, last.
+ * in nothing any more.  Its bubble, which counts it as running, behind that.
+ * Its client last: code that is not the runtime's may be gone from then on.
  * CONTEXT: outside of enter_sched; may park and sleep, no lock held.
  */
 void kgo_gx_end(struct kgo_g *g)
@@ -73,4 +81,5 @@ void kgo_gx_end(struct kgo_g *g)
 	kgo_task_end(x);
 	if (x->bubble)
 		kgo_bubble_leave(g);
+	kgo_client_quit(x);
 }

@@ -44,6 +44,7 @@ static const char *const kgo_reason_names[] = {
 	[KGO_WAIT_SYNCTEST_WAIT]	= "synctest.Wait",
 	[KGO_WAIT_PANIC]		= "panicwait",
 	[KGO_WAIT_QUIESCE]		= "quiesce",
+	[KGO_WAIT_WAKER]		= "waker",
 };
 
 static_assert(ARRAY_SIZE(kgo_state_names) == KGO_G_NR_STATES, "every state has a name");

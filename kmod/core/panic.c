@@ -144,6 +144,17 @@ static void kgo_panic_unwind(struct kgo_g *g, struct kgo_panic *p)
 	}
 }
 
+/* Who counts on it hears of it as of an error. */
+static void unrecovered(struct kgo_g *g, struct kgo_panic *p)
+{
+	port_unrecovered(p);
+	if (!g->x)
+		return;
+	if (g->x->task.end)
+		g->x->task.ret = -ENOTRECOVERABLE;
+	kgo_client_fail(g);
+}
+
 /* Likewise. */
 static void __noreturn kgo_panic_begin(enum kgo_panic_kind kind, void *value,
 				       const void *from)
@@ -159,7 +170,7 @@ static void __noreturn kgo_panic_begin(enum kgo_panic_kind kind, void *value,
 	kgo_panic_unwind(g, &p);
 	/* A kgo_exit() that it has interrupted may have taken its place. */
 	if (p.kind != KGO_PANIC_NONE)
-		port_unrecovered(&p);
+		unrecovered(g, &p);
 	finish(g);
 }
 

@@ -275,8 +275,79 @@ unsigned long long kgo_num_goroutine(void)
 	return n - system;
 }
 
-static int start_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
-		    size_t stack_size, u16 flags, const struct kgo_task *task)
+static const struct kgo_site *site_of(const struct kgo_g *g)
+{
+	return (const struct kgo_site *)(unsigned long)g->d.site;
+}
+
+/**
+ * kgo_disown() - A goroutine that has ended lets its code go
+ * @g: it; nothing of that code runs in its name any more
+ *
+ * CONTEXT: any.
+ */
+void kgo_disown(struct kgo_g *g)
+{
+	if (PORT_OWNERS && g->d.flags & KGO_GF_OWNED) {
+		g->d.flags &= (u16)~KGO_GF_OWNED;
+		port_site_put(site_of(g));
+	}
+}
+
+/**
+ * kgo_begin() - Start a goroutine, with all that is passed on to it
+ * @m: the calling goroutine's M with in_sched set, or NULL
+ * @g: from kgo_g_new() or kgo_g_become(); freed if it cannot be started
+ * @birth: what it gets
+ *
+ * CONTEXT: may sleep, no lock held; any that can take a lock if @g is a
+ * reserve's.
+ * Return: 0; -ENOMEM; -ESHUTDOWN if the code of its site is about to go.
+ */
+int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth)
+{
+	struct kgo_gx *from = NULL;
+	int ret;
+
+	if (m && m->curg && !(birth->flags & KGO_GF_SYSTEM))
+		from = m->curg->x;
+	/* Those of a client are waited for. */
+	if (PORT_OWNERS && !birth->disowned && !birth->client &&
+	    !(from && from->client)) {
+		ret = -ESHUTDOWN;
+		if (!port_site_get(site_of(g)))
+			goto cancel;
+		g->d.flags |= KGO_GF_OWNED;
+	}
+	if (unlikely(from || birth->task || birth->client)) {
+		ret = kgo_gx_inherit(g, from, birth);
+		if (ret)
+			goto cancel;
+	}
+	if (unlikely(birth->flags)) {
+		port_store(&g->d.flags, g->d.flags | birth->flags);
+		port_add(&kgo_rt.nr_system, 1);
+	}
+	kgo_start(m, g);
+	return 0;
+
+cancel:
+	kgo_disown(g);
+	kgo_g_cancel(m, g);
+	return ret;
+}
+
+/**
+ * kgo_go_birth() - kgo_go_at() with all that there is to say
+ * @site: as there
+ * @fn: as there
+ * @arg: as there
+ * @birth: what the goroutine gets
+ *
+ * CONTEXT and Return: as kgo_go_at().
+ */
+int kgo_go_birth(const struct kgo_site *site, void (*fn)(void *), void *arg,
+		 const struct kgo_birth *birth)
 {
 	struct kgo_m *m = port_self();
 	struct kgo_g *g;
@@ -290,19 +361,9 @@ static int start_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		m = kgo_enter_sched();
 	else
 		m = NULL;
-	ret = kgo_g_new(m, &g, fn, arg, stack_size, site);
-	if (!ret && unlikely(task || (m && m->curg->x && !flags))) {
-		ret = kgo_gx_inherit(g, m ? m->curg->x : NULL, task);
-		if (ret)
-			kgo_g_cancel(m, g);
-	}
-	if (!ret) {
-		if (unlikely(flags)) {
-			port_store(&g->d.flags, g->d.flags | flags);
-			port_add(&kgo_rt.nr_system, 1);
-		}
-		kgo_start(m, g);
-	}
+	ret = kgo_g_new(m, &g, fn, arg, birth->stack_size, site);
+	if (!ret)
+		ret = kgo_begin(m, g, birth);
 	if (m)
 		kgo_leave_sched();
 	return ret;
@@ -328,17 +389,19 @@ static inline bool start_easily(const struct kgo_site *site,
 	if (unlikely(index & KGO_P_ODD))
 		goto leave;
 	p = kgo_p_at(index);
-	if (unlikely(p->goid_next == p->goid_end))
+	if (unlikely(p->goid_next == p->goid_end || !p->gfree.head))
 		goto leave;
-	g = kgo_g_take(&p->gfree, true);
-	if (unlikely(!g))
+	if (PORT_OWNERS && unlikely(!port_site_get(site)))
 		goto leave;
+	g = kgo_g_take(&p->gfree);
 	if (unlikely(PORT_STACKS && !g->d.stack_lo)) {
 		kgo_g_free(m, g);
 		g = NULL;
 		goto leave;
 	}
 	kgo_g_fill(g, p->goid_next++, m->curg->d.goid, fn, arg, site);
+	if (PORT_OWNERS)
+		g->d.flags = KGO_GF_OWNED;
 	port_g_init(g);
 	port_store(&p->d.spawned, p->d.spawned + 1);
 	kgo_g_set_state(g, port_load(&g->d.state), KGO_G_RUNNABLE);
@@ -350,23 +413,39 @@ leave:
 	return g;
 }
 
+/**
+ * kgo_birth_attr() - What an attribute asks for
+ * @birth: where it goes
+ * @attr: or NULL for the defaults
+ *
+ * CONTEXT: any.  Return: 0 or -EINVAL.
+ */
+int kgo_birth_attr(struct kgo_birth *birth, const struct kgo_attr *attr)
+{
+	if (!attr)
+		return 0;
+	birth->stack_size = attr->stack_size;
+	if (attr->flags & ~KGO_ATTR_STACKLESS || attr->reserved ||
+	    birth->stack_size == KGO_STACKLESS)
+		return -EINVAL;
+	if (attr->flags & KGO_ATTR_STACKLESS) {
+		if (birth->stack_size)
+			return -EINVAL;
+		birth->stack_size = KGO_STACKLESS;
+	}
+	return 0;
+}
+
 int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	      const struct kgo_attr *attr)
 {
-	size_t stack_size = attr ? attr->stack_size : 0;
+	struct kgo_birth birth = { .task = NULL };
+	int ret;
 
 	if (likely(fn && !attr) && start_easily(site, fn, arg))
 		return 0;
-	if (attr && (attr->flags & ~KGO_ATTR_STACKLESS || attr->reserved))
-		return -EINVAL;
-	if (attr && attr->flags & KGO_ATTR_STACKLESS) {
-		if (stack_size)
-			return -EINVAL;
-		stack_size = KGO_STACKLESS;
-	} else if (stack_size == KGO_STACKLESS) {
-		return -EINVAL;
-	}
-	return start_at(site, fn, arg, stack_size, 0, NULL);
+	ret = kgo_birth_attr(&birth, attr);
+	return ret ? ret : kgo_go_birth(site, fn, arg, &birth);
 }
 
 /**
@@ -382,7 +461,9 @@ int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 int kgo_go_task(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		const struct kgo_task *task)
 {
-	return start_at(site, fn, arg, 0, 0, task);
+	const struct kgo_birth birth = { .task = task };
+
+	return kgo_go_birth(site, fn, arg, &birth);
 }
 
 /**
@@ -397,5 +478,7 @@ int kgo_go_task(const struct kgo_site *site, void (*fn)(void *), void *arg,
  */
 int kgo_go_system(const struct kgo_site *site, void (*fn)(void *), void *arg)
 {
-	return start_at(site, fn, arg, 0, KGO_GF_SYSTEM, NULL);
+	const struct kgo_birth birth = { .flags = KGO_GF_SYSTEM, .disowned = true };
+
+	return kgo_go_birth(site, fn, arg, &birth);
 }

@@ -11,6 +11,7 @@
  *   u8 u16 u32 u64 s64 bool size_t NULL, memcpy memset, E* error numbers,
  *   ARRAY_SIZE, container_of, likely, unlikely, noinline, __noreturn, static_assert
  *   PORT_STACKS		1 if goroutines have stacks of their own, else 0
+ *   PORT_OWNERS		1 if code can go while its goroutines live, else 0
  *   kgo_lock_t		a lock; all-zero is not necessarily initialised
  *
  * Atomics.  The core has no other shared accesses, so that the simulator can
@@ -101,6 +102,18 @@ struct kgo_m *port_self(void);
  * says yes.  Only asked of a thread that is an M.  CONTEXT: any.
  */
 static inline bool port_is_atomic(void);
+
+/**
+ * port_site_get() - Hold the code that a go statement stands in
+ * @site: its record, or NULL
+ *
+ * Only called with PORT_OWNERS.  CONTEXT: any.
+ * Return: false if it is about to go.
+ */
+bool port_site_get(const struct kgo_site *site);
+
+/** port_site_put() - Let go of it; it may be gone then.  CONTEXT: any. */
+void port_site_put(const struct kgo_site *site);
 
 /*
  * Locks.  Held for a bounded number of instructions, never over anything that

@@ -425,6 +425,8 @@ static inline void ended(struct kgo_m *m, struct kgo_g *g, struct kgo_p *p)
 		port_add(&kgo_rt.nr_system, -1U);
 	if (unlikely(kgo_is_stackless(g)))
 		kgo_cont_end(m, g);
+	if (PORT_OWNERS)
+		kgo_disown(g);
 	/* Pairs with kgo_num_goroutine_all(): it was started before. */
 	if (likely(p))
 		port_store_release(&p->d.exited, p->d.exited + 1);
@@ -576,19 +578,24 @@ void kgo_leave(struct kgo_m *m, u8 post)
 
 static void execute(struct kgo_m *m, struct kgo_g *g)
 {
-	const bool stackless = kgo_is_stackless(g);
 	struct kgo_p *p = kgo_m_p(m);
+	bool stackless;
 
 	kgo_watch_timers(m, p);
-	set_running(m, p, g);
-	port_run(m, g);
-	/* Not necessarily g is the one that came back. */
-	m->curg = NULL;
-	port_store(&m->d.curg, KGO_NO_G);
-	settle(m);
-	/* Nobody has left its stack, which is where others look for the next. */
-	if (stackless)
-		m->next = next_here(m, &p);
+	do {
+		stackless = kgo_is_stackless(g);
+		set_running(m, p, g);
+		port_run(m, g);
+		/* Not necessarily g is the one that came back. */
+		m->curg = NULL;
+		port_store(&m->d.curg, KGO_NO_G);
+		settle(m);
+		if (!stackless)
+			return;
+		/* Nobody has left its stack, which is where others look for the next. */
+		g = next_here(m, &p);
+	} while (g && kgo_is_stackless(g));
+	m->next = g;
 }
 
 /*

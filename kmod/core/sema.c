@@ -110,6 +110,56 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 }
 
 /**
+ * kgo_sema_wait() - kgo_sema_acquire() for whoever may sleep
+ * @addr: the semaphore
+ *
+ * A thread that is no goroutine looks again and again.
+ * CONTEXT: outside of enter_sched; parks or sleeps.
+ */
+void kgo_sema_wait(u32 *addr)
+{
+	if (kgo_self_g())
+		kgo_sema_acquire(addr, KGO_WAIT_SEMACQUIRE, false);
+	else
+		poll(addr);
+}
+
+/* Wake a waiter, and give it the count if @handoff.  Return: was it taken? */
+static bool wake(struct kgo_addrq *q, u32 *addr, bool handoff)
+{
+	struct kgo_addrq_waiter *w;
+	bool handed = false;
+
+	port_lock(&q->lock);
+	w = kgo_addrq_pop(q, addr);
+	if (w) {
+		port_add(&q->n, -1U);
+		handed = handoff && take(addr);
+		w->word = handed;
+	}
+	port_unlock(&q->lock);
+	if (w)
+		kgo_g_ready(w->g);
+	return handed;
+}
+
+/**
+ * kgo_sema_post() - kgo_sema_release() for the scheduler
+ * @addr: as there
+ *
+ * CONTEXT: an M with in_sched set, or a thread that is no M; no lock held.
+ */
+void kgo_sema_post(u32 *addr)
+{
+	struct kgo_addrq *q = kgo_addrq_of(addr);
+
+	/* A full barrier: added before q->n is read. */
+	port_add(addr, 1);
+	if (port_load(&q->n))
+		wake(q, addr, false);
+}
+
+/**
  * kgo_sema_release() - Add one to *addr and wake a waiter
  * @addr: the semaphore; may be gone once a waiter can have taken what was added
  * @handoff: give the count to the waiter itself and let it run first, unless
@@ -121,27 +171,15 @@ void kgo_sema_acquire(u32 *addr, u16 reason, bool lifo)
 void kgo_sema_release(u32 *addr, bool handoff)
 {
 	struct kgo_addrq *q = kgo_addrq_of(addr);
-	struct kgo_addrq_waiter *w;
-	bool handed = false;
 	struct kgo_m *m;
+	bool handed;
 
 	/* A full barrier: added before q->n is read. */
 	port_add(addr, 1);
 	if (!port_load(&q->n))
 		return;
 	m = kgo_enter_any();
-	port_lock(&q->lock);
-	w = kgo_addrq_pop(q, addr);
-	if (w) {
-		port_add(&q->n, -1U);
-		handed = handoff && take(addr);
-		w->word = handed;
-	}
-	port_unlock(&q->lock);
-	if (w)
-		kgo_g_ready(w->g);
-	if (handed)
-		handed = m && !kgo_is_stackless(m->curg);
+	handed = wake(q, addr, handoff) && m && !kgo_is_stackless(m->curg);
 	kgo_leave_any(m);
 	if (handed)
 		kgo_yield();

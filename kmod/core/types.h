@@ -23,10 +23,12 @@
 
 struct kgo_alarm;
 struct kgo_bubble;
+struct kgo_client;
 struct kgo_cont;
 struct kgo_group;
 struct kgo_labels;
 struct kgo_local;
+struct kgo_stock;
 struct kgo_then;
 
 /*
@@ -57,7 +59,16 @@ struct kgo_gx {
 	u32		nr_locals;
 	u32		local_rounds;
 	struct kgo_group *group;	/* inherited; Q: the lock in group.c */
+	struct kgo_client *client;	/* inherited; see client.c */
+	struct kgo_stock *stock;	/* C: whose descriptor it is, or NULL; see reserve.c */
 };
+
+/*
+ * Private bits of kgo_gdesc.flags.
+ */
+#define KGO_GF_ODD_STACK	0x8000U	/* its stack is not of the default size */
+#define KGO_GF_RESERVED		0x4000U	/* its descriptor is a reserve's */
+#define KGO_GF_OWNED		0x2000U	/* it holds what its site belongs to */
 
 /*
  * struct kgo_g - A goroutine.  Index 0 is never used.

@@ -8,6 +8,9 @@
  * the goroutine (kgo_sleep) and one that any kernel code might use (usleep_range),
  * which makes the processor move on too.
  *
+ * With linger_ms one more goroutine sleeps so long.  It is in no client, so that
+ * rmmod is refused until it has ended.
+ *
  *   insmod kgo_hello.ko n=8
  */
 #include <linux/delay.h>
@@ -20,6 +23,13 @@
 static unsigned int n = 8;
 module_param(n, uint, 0444);
 MODULE_PARM_DESC(n, "Number of workers (8, at most 256)");
+
+static unsigned int linger_ms;
+module_param(linger_ms, uint, 0444);
+MODULE_PARM_DESC(linger_ms, "Keep the module loaded so long (0)");
+
+/* All goroutines but the one that lingers. */
+static struct kgo_client client;
 
 struct pipeline {
 	struct kgo_chan	*numbers;
@@ -54,6 +64,11 @@ static void collector(void *arg)
 	kgo_chan_send(pl->sum, &sum);
 }
 
+static void linger(void *arg)
+{
+	kgo_sleep((u64)linger_ms * NSEC_PER_MSEC);
+}
+
 /* A goroutine itself: it sends, receives and waits. */
 static int run(void *arg)
 {
@@ -62,12 +77,12 @@ static int run(void *arg)
 	u64 i, sum = 0;
 	int ret;
 
-	ret = kgo_go(collector, pl);
+	ret = kgo_client_go(&client, collector, pl);
 	if (ret)
 		return ret;
 	for (started = 0; started < n; started++) {
 		kgo_wg_add(&pl->workers, 1);
-		ret = kgo_go(worker, pl);
+		ret = kgo_client_go(&client, worker, pl);
 		if (ret) {
 			kgo_wg_done(&pl->workers);
 			break;
@@ -97,12 +112,17 @@ static int __init kgo_hello_init(void)
 	pl.squares = kgo_chan_make(sizeof(u64), 16);
 	pl.sum = kgo_chan_make(sizeof(u64), 1);
 	if (pl.numbers && pl.squares && pl.sum)
+		ret = kgo_client_init(&client, THIS_MODULE);
+	if (!ret)
 		ret = kgo_call(run, &pl);
 	/* The channels are still in use by those that take their last steps. */
-	kgo_module_wait(THIS_MODULE);
+	kgo_client_exit(&client);
 	kgo_chan_free(pl.numbers);
 	kgo_chan_free(pl.squares);
 	kgo_chan_free(pl.sum);
+	/* Last of all: if this failed it would have to be waited for. */
+	if (!ret && linger_ms)
+		ret = kgo_go(linger, NULL);
 	return ret;
 }
 

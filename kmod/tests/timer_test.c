@@ -93,15 +93,27 @@ KGO_TEST(timers_fire_in_order_and_not_early)
 	struct rnd_state rnd;
 	struct kgo_p *p;
 	u32 i, j, fired;
+	long long from;
 	u64 now;
 
 	KUNIT_EXPECT_NOT_NULL(test, t);
 	if (!t)
 		return;
 	prandom_seed_state(&rnd, 42);
-	nr_fired = 0;
 	p = kgo_m_p(kgo_enter_sched());
-	start_at_random(test, t, NR_TIMERS, NSEC_PER_MSEC, 20 * NSEC_PER_MSEC, &rnd);
+	/* One that is started when a later one has fired already has no order. */
+	for (from = NSEC_PER_MSEC;; from *= 2) {
+		nr_fired = 0;
+		start_at_random(test, t, NR_TIMERS, from, 20 * NSEC_PER_MSEC, &rnd);
+		port_lock(&p->timers.lock);
+		fired = nr_fired;
+		port_unlock(&p->timers.lock);
+		if (!fired)
+			break;
+		for (i = 0; i < NR_TIMERS; i++)
+			kgo_alarm_stop(&t[i].timer);
+		memset(t, 0, NR_TIMERS * sizeof(*t));
+	}
 	do {
 		now = port_now();
 		kgo_timers_run(p, now);

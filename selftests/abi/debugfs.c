@@ -219,7 +219,7 @@ TEST_F(table, every_wait_reason_has_its_name)
 		"IO wait", "semacquire", "sync.Mutex.Lock", "sync.WaitGroup.Wait",
 		"sync.RWMutex.RLock", "sync.RWMutex.Lock", "sync.Cond.Wait",
 		"semaphore.Weighted.Acquire", "finalizer wait", "signal wait",
-		"synctest.Run", "synctest.Wait", "panicwait", "quiesce",
+		"synctest.Run", "synctest.Wait", "panicwait", "quiesce", "waker",
 	};
 	unsigned int i;
 	char key[16];

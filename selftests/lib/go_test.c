@@ -375,4 +375,71 @@ GO_TEST(a_forked_child_is_told_so)
 	yield_until(LOAD(n) == 2);
 }
 
+/*
+ * Rounding and exceptions of SSE and x87 are each goroutine's own: a new one
+ * begins with the defaults, whoever starts it and whoever ran before it.
+ */
+#define MXCSR_DEFAULT	0x1f80
+#define MXCSR_UPWARD	0x5f80
+#define FPUCW_DEFAULT	0x037f
+#define FPUCW_UPWARD	0x0b7f
+
+static unsigned int get_mxcsr(void)
+{
+	return __builtin_ia32_stmxcsr();
+}
+
+static unsigned short get_fpucw(void)
+{
+	unsigned short v;
+
+	__asm__ volatile("fnstcw %0" : "=m" (v));
+	return v;
+}
+
+static void set_rounding(unsigned int mxcsr, unsigned short fpucw)
+{
+	__builtin_ia32_ldmxcsr(mxcsr);
+	__asm__ volatile("fldcw %0" : : "m" (fpucw));
+}
+
+struct rounding {
+	unsigned int mxcsr[2];
+	unsigned short fpucw[2];
+	int done;
+};
+
+static void note_rounding(void *arg)
+{
+	struct rounding *r = arg;
+
+	r->mxcsr[0] = get_mxcsr() & ~0x3fU;
+	r->fpucw[0] = get_fpucw();
+	set_rounding(MXCSR_UPWARD, FPUCW_UPWARD);
+	kgo_yield();
+	r->mxcsr[1] = get_mxcsr() & ~0x3fU;
+	r->fpucw[1] = get_fpucw();
+	STORE(r->done, 1);
+}
+
+GO_TEST_PS(a_goroutine_begins_with_the_default_rounding, 1)
+{
+	static struct rounding r[3];
+	unsigned int i;
+
+	set_rounding(MXCSR_UPWARD, FPUCW_UPWARD);
+	for (i = 0; i < ARRAY_SIZE(r); i++)
+		EXPECT_EQ(0, kgo_go(note_rounding, &r[i]));
+	yield_until(LOAD(r[0].done) && LOAD(r[1].done) && LOAD(r[2].done));
+	EXPECT_EQ(MXCSR_UPWARD, get_mxcsr() & ~0x3fU);
+	EXPECT_EQ(FPUCW_UPWARD, get_fpucw());
+	set_rounding(MXCSR_DEFAULT, FPUCW_DEFAULT);
+	for (i = 0; i < ARRAY_SIZE(r); i++) {
+		EXPECT_EQ(MXCSR_DEFAULT, r[i].mxcsr[0]);
+		EXPECT_EQ(FPUCW_DEFAULT, r[i].fpucw[0]);
+		EXPECT_EQ(MXCSR_UPWARD, r[i].mxcsr[1]);
+		EXPECT_EQ(FPUCW_UPWARD, r[i].fpucw[1]);
+	}
+}
+
 TEST_HARNESS_MAIN

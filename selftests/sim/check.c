@@ -401,6 +401,12 @@ static bool is_awaited(struct kgo_g *g)
 	return g->bound && thread_of_m(g->bound)->am.given != KGO_NONE;
 }
 
+/* Its place is the list of its reserve, which only that one knows. */
+static bool is_reserved(struct kgo_g *g)
+{
+	return g->x && g->x->stock;
+}
+
 /* At a quiet moment: every goroutine in exactly one place. */
 static void check_places(void)
 {
@@ -416,12 +422,15 @@ static void check_places(void)
 
 		switch (g->d.state) {
 		case KGO_G_IDLE:
-			if (!place[i])
+			if (!place[i] && !is_reserved(g))
 				fresh--;
 			break;
 		case KGO_G_DEAD:
-			if (!place[i])
+			if (!place[i] && !is_reserved(g))
 				sim_fail("dead g%u is on no free list", i);
+			if (place[i] && is_reserved(g))
+				sim_fail("reserved g%u is in %s", i,
+					 place_names[place[i]]);
 			break;
 		case KGO_G_RUNNABLE:
 			if (!place[i] && !is_awaited(g))
@@ -472,7 +481,7 @@ static u32 nr_nappers(void)
 
 	for (i = 0; i < SIM_MAX_THREADS; i++)
 		n += (S.t[i].state == T_PARKED || S.t[i].state == T_ASLEEP) &&
-		     S.t[i].m->spinning;
+		     S.t[i].m && S.t[i].m->spinning;
 	return n;
 }
 

@@ -3,8 +3,8 @@
  * The parts of the core that are static to their file, with a window in each.
  *
  * The files are compiled here instead of by themselves.  What is changed is
- * that a planted bug can drop a kgo_g_ready() of chan.c, and a lock or the way
- * out of a queue in select.c.
+ * that a planted bug can drop a kgo_g_ready() of chan.c, a lock in select.c and
+ * waker.c, and the way out of a queue in select.c.
  */
 #include "sim.h"
 
@@ -35,6 +35,7 @@
 			chan_queue_del(q, w);				\
 	} while (0)
 #include "select.c"
+#include "waker.c"
 #undef port_lock
 #undef port_unlock
 #undef chan_queue_del

@@ -27,6 +27,7 @@ enum plant {
 	PLANT_LOST_TIMER,	/* no barrier between starting and looking */
 	PLANT_WRONG_HEAP,	/* a timer that has moved is taken for where it was */
 	PLANT_PREEMPT_INSIDE,	/* kgo_preempt() stops what is in the runtime */
+	PLANT_WAKER_UNLOCKED,	/* a waker is readied without its lock */
 	NR_PLANTS
 };
 
@@ -50,6 +51,7 @@ const char *const plant_names[] = {
 	[PLANT_COND_TICKET]	= "cond-ticket",
 	[PLANT_TORN_RWMUTEX]	= "torn-rwmutex",
 	[PLANT_PREEMPT_INSIDE]	= "preempt-inside",
+	[PLANT_WAKER_UNLOCKED]	= "waker-unlocked",
 	[NR_PLANTS]		= NULL
 };
 
@@ -78,6 +80,7 @@ static const char *const shows_in[NR_PLANTS] = {
 	[PLANT_COND_TICKET]	= "cond",
 	[PLANT_TORN_RWMUTEX]	= "rwmutex",
 	[PLANT_PREEMPT_INSIDE]	= "pingpong",
+	[PLANT_WAKER_UNLOCKED]	= "waker",
 };
 
 u32 plant_find(const char *name)
@@ -160,8 +163,9 @@ bool sim_plant_drop_ready(const char *func)
 
 bool sim_plant_no_lock(const char *func)
 {
-	return sim_plant == PLANT_TWO_WINNERS &&
-	       !strcmp(func, "kgo_select_decide");
+	if (sim_plant == PLANT_TWO_WINNERS)
+		return !strcmp(func, "kgo_select_decide");
+	return sim_plant == PLANT_WAKER_UNLOCKED && !strcmp(func, "kgo_ready");
 }
 
 bool sim_plant_stay_queued(const char *func)

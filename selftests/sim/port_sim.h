@@ -36,6 +36,7 @@ typedef __s64 s64;
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define __noreturn	__attribute__((noreturn))
 #define PORT_STACKS	1
+#define PORT_OWNERS	0
 #define noinline	__attribute__((__noinline__))
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))

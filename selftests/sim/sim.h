@@ -279,6 +279,11 @@ void finalizer_main(void *unused);
 void labels_main(void *unused);
 void supervisor_main(void *unused);
 
+/* wakers.c */
+void anywhere_main(void *unused);
+void reserve_main(void *unused);
+void waker_main(void *unused);
+
 /* scenarios.c, csp.c, panic.c: programs, and what they may use beside the core */
 extern const struct scenario scenarios[];
 void csp_main(void *unused);

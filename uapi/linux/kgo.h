@@ -415,6 +415,7 @@ enum kgo_gstate {
  * @KGO_WAIT_SYNCTEST_WAIT: "synctest.Wait"
  * @KGO_WAIT_PANIC: "panicwait"
  * @KGO_WAIT_QUIESCE: "quiesce"
+ * @KGO_WAIT_WAKER: "waker"
  * @KGO_WAIT_NR_REASONS: number of reasons
  */
 enum kgo_wait_reason {
@@ -440,7 +441,8 @@ enum kgo_wait_reason {
 	KGO_WAIT_SYNCTEST_WAIT		= 19,
 	KGO_WAIT_PANIC			= 20,
 	KGO_WAIT_QUIESCE		= 21,
-	KGO_WAIT_NR_REASONS		= 22,
+	KGO_WAIT_WAKER			= 22,
+	KGO_WAIT_NR_REASONS		= 23,
 };
 
 /**

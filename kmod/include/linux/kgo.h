@@ -15,13 +15,15 @@
  * A plain thread, such as one in a module's init, is no goroutine.  It may
  * start some, and kgo_call() runs a function as one and waits for it.
  *
- * A goroutine's code must stay loaded.  A module's exit makes its goroutines
- * end (closes their channels, say), and then calls kgo_module_wait(): after
- * kgo_wg_done() a goroutine still has its return to make.
+ * A goroutine's code must stay loaded.  A module starts its goroutines by
+ * kgo_client_go() of one struct kgo_client; kgo_client_exit() in its exit, and
+ * where its init fails, cancels them and waits until they have left its code.
+ * One that is started otherwise keeps the module loaded until it has ended.
  */
 #ifndef _LINUX_KGO_H
 #define _LINUX_KGO_H
 
+#include <linux/export.h>
 #include <linux/types.h>
 #include <uapi/linux/kgo.h>
 
@@ -35,6 +37,37 @@
 
 /* The jump of scopes is ours, also where the compiler looks for data races. */
 #define KGO_JMP_OWN	1
+
+/**
+ * struct kgo_owned_site - struct kgo_site of a module
+ * @site: its reserved field is %KGO_SITE_OWNED
+ * @owner: THIS_MODULE
+ *
+ * A goroutine that is in no struct kgo_client holds a reference of the module
+ * that its go statement stands in, until it has ended: rmmod is refused as long.
+ */
+struct kgo_owned_site {
+	struct kgo_site	site;
+	struct module	*owner;
+};
+
+#define KGO_SITE_OWNED	1U
+
+/* The runtime itself has none: what it starts, it waits for. */
+#ifndef KGO_SITE
+#define KGO_SITE(start_)						\
+	({								\
+		static const struct kgo_owned_site kgo_site_ = {	\
+			.site.func	= (__u64)(unsigned long)__func__, \
+			.site.file	= (__u64)(unsigned long)__FILE__, \
+			.site.start	= (__u64)(unsigned long)(start_), \
+			.site.line	= __LINE__,			\
+			.site.reserved	= KGO_SITE_OWNED,		\
+			.owner		= THIS_MODULE,			\
+		};							\
+		&kgo_site_.site;					\
+	})
+#endif
 
 #include "../../core/include/kgo/api.h"
 

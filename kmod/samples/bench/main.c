@@ -7,8 +7,8 @@
  *
  *	FIGURE PEER KGO-TIME PEER-TIME
  *
- * in nanoseconds for each operation, or in bytes if it says so.  kgo and its peer do the same, as often,
- * one after the other:
+ * in nanoseconds for each operation, or in bytes if it says so.  kgo and its
+ * peer do the same, as often, one after the other:
  *
  *	insmod kgo_bench.ko
  *	cat /sys/kernel/debug/kgo_bench/spawn

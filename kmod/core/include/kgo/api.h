@@ -24,6 +24,7 @@
 
 #include "attr.h"
 #include "chan.h"
+#include "client.h"
 #include "cont.h"
 #include "context.h"
 #include "defer.h"
@@ -35,6 +36,7 @@
 #include "panic.h"
 #include "pool.h"
 #include "quiesce.h"
+#include "reserve.h"
 #include "select.h"
 #include "semaphore.h"
 #include "singleflight.h"
@@ -43,5 +45,6 @@
 #include "synctest.h"
 #include "thread.h"
 #include "time.h"
+#include "waker.h"
 
 #endif

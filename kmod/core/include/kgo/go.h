@@ -47,6 +47,7 @@ int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
  * The record of a go statement.  Addresses are stored as __u64 so that it is
  * the same for every reader.
  */
+#ifndef KGO_SITE
 #define KGO_SITE(start_)						\
 	(__extension__ ({						\
 		static const struct kgo_site kgo_site_ = {		\
@@ -58,6 +59,7 @@ int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 		};							\
 		&kgo_site_;						\
 	}))
+#endif
 
 /**
  * kgo_go() - Start a goroutine that runs fn(arg)

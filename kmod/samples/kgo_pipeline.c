@@ -16,8 +16,9 @@
  *     a time, and what a stage remembers are its own variables.
  *   - The last stage sends what it has when it has enough, or when the oldest
  *     has waited for long enough: a select with a timeout.
- *   - A stage ends when the one before it has, and closes its own channel.  So
- *     the whole pipeline ends at its source: pipeline_stop().
+ *   - A stage ends when the one before it has closed its channel.  The first
+ *     ends when the context of the driver is cancelled, which is what
+ *     kgo_client_exit() does before it waits for all of them.
  *
  *	insmod kgo_pipeline.ko period_us=1000
  *	/examples/samples 1000
@@ -48,8 +49,9 @@ static struct {
 	u64			seq;		/* the timer's alone */
 	u64			dropped;	/* likewise */
 	bool			ticks;		/* under start */
-	struct mutex		start;
+	struct mutex		start;		/* the timer */
 
+	struct kgo_client	client;
 	struct kgo_chan		*raw;
 	struct kgo_chan		*measured;
 	struct kgo_chan		*smoothed;
@@ -71,8 +73,12 @@ static enum hrtimer_restart take(struct hrtimer *timer)
 static void measure(void *arg)
 {
 	struct kgo_sample s;
+	struct kgo_case cases[] = {
+		KGO_RECV(pl.raw, &s),
+		KGO_RECV(kgo_ctx_done(kgo_client_ctx(&pl.client)), NULL),
+	};
 
-	while (kgo_chan_recv(pl.raw, &s) > 0) {
+	while (!kgo_select(cases, ARRAY_SIZE(cases))) {
 		s.value = s.seq % 100;
 		kgo_chan_send(pl.measured, &s);
 	}
@@ -152,22 +158,8 @@ static struct miscdevice pipeline_dev = {
 	.fops	= &pipeline_fops,
 };
 
-/*
- * No more samples: stage after stage ends.  A message that nobody receives must
- * not hold the last one up.
- */
-static int pipeline_stop(void *arg)
-{
-	hrtimer_cancel(&pl.timer);
-	kgo_kchan_close(pl.out);
-	kgo_chan_close(pl.raw);
-	return 0;
-}
-
 static void pipeline_free(void)
 {
-	/* The stages have all ended. */
-	kgo_module_wait(THIS_MODULE);
 	kgo_kchan_put(pl.out);
 	kgo_chan_free(pl.smoothed);
 	kgo_chan_free(pl.measured);
@@ -175,53 +167,68 @@ static void pipeline_free(void)
 }
 
 /* From the last stage to the first: each has somebody to send to. */
-static int pipeline_start(void *arg)
+static int pipeline_start(void)
 {
 	struct kgo_batch *b = kzalloc(sizeof(*b), GFP_KERNEL);
 	int ret;
 
 	if (!b)
 		return -ENOMEM;
-	ret = kgo_go(batch, b);
+	ret = kgo_client_go(&pl.client, batch, b);
 	if (ret) {
 		kfree(b);
 		return ret;
 	}
-	ret = kgo_go(smooth, NULL);
+	ret = kgo_client_go(&pl.client, smooth, NULL);
 	if (ret) {
 		kgo_chan_close(pl.smoothed);
 		return ret;
 	}
-	ret = kgo_go(measure, NULL);
+	ret = kgo_client_go(&pl.client, measure, NULL);
 	if (ret)
 		kgo_chan_close(pl.measured);
 	return ret;
 }
 
+/* No stage waits for room in a message that nobody receives, and all end. */
+static void pipeline_stop(void)
+{
+	hrtimer_cancel(&pl.timer);
+	kgo_kchan_close(pl.out);
+	kgo_client_exit(&pl.client);
+}
+
 static int __init kgo_pipeline_init(void)
 {
-	int ret = -ENOMEM;
+	int ret;
 
 	if (period_us < 20)
 		return -EINVAL;
 	mutex_init(&pl.start);
 	kgo_hrtimer_setup(&pl.timer, take, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	ret = kgo_client_init(&pl.client, THIS_MODULE);
+	if (ret)
+		return ret;
 	pl.raw = kgo_chan_make(sizeof(struct kgo_sample), ROOM);
 	pl.measured = kgo_chan_make(sizeof(struct kgo_sample), ROOM);
 	pl.smoothed = kgo_chan_make(sizeof(struct kgo_sample), ROOM);
 	pl.out = kgo_kchan_make(sizeof(struct kgo_batch), MESSAGES);
-	if (pl.raw && pl.measured && pl.smoothed && pl.out)
-		ret = kgo_call(pipeline_start, NULL);
-	if (ret)
-		goto free;
-	ret = misc_register(&pipeline_dev);
+	ret = -ENOMEM;
+	if (!pl.raw || !pl.measured || !pl.smoothed || !pl.out)
+		goto client;
+	ret = pipeline_start();
+	if (!ret)
+		ret = misc_register(&pipeline_dev);
 	if (ret)
 		goto stop;
 	return 0;
 
 stop:
-	kgo_call(pipeline_stop, NULL);
-free:
+	pipeline_stop();
+	pipeline_free();
+	return ret;
+client:
+	kgo_client_exit(&pl.client);
 	pipeline_free();
 	return ret;
 }
@@ -229,7 +236,7 @@ free:
 static void __exit kgo_pipeline_exit(void)
 {
 	misc_deregister(&pipeline_dev);
-	kgo_call(pipeline_stop, NULL);
+	pipeline_stop();
 	pipeline_free();
 }
 

@@ -43,7 +43,6 @@
 #define GOID_BATCH	16U
 #define G_BATCH		16U	/* fresh descriptors that a P takes at once */
 
-
 /* Reserve fresh descriptors: for a P a batch, else one. */
 static int g_reserve(u32 want, u32 *first, u32 *n)
 {

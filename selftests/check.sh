@@ -102,7 +102,12 @@ guest() {
 		fail "$name: the tests do not build"
 		return
 	fi
-	mkdir -p "$stage/tests"
+	mkdir -p "$stage/tests/examples"
+	if ! $make -C "$here/../userlib/examples" LIB="$here/build-static/userlib" O="$stage/tests/examples" \
+		"$stage/tests/examples/samples"; then
+		fail "$name: the program of kgo_pipeline does not build"
+		return
+	fi
 	cp "$obj"/*.ko "$stage/"
 	cp "$obj"/kmod/samples/*.ko "$stage/" || fail "$name: the samples do not build"
 	if ! obj=$("$rig/module.sh" --src "$rig/notifiers" "$kernel" 2>"$work/build" | tail -1); then

@@ -16,7 +16,7 @@ while [ $run -lt "$runs" ]; do
 	echo "run $run of $runs"
 	for file in "$dir"/*; do
 		name=${file##*/}
-		[ "$name" != div ] || continue
+		case $name in div | feed) continue ;; esac
 		wanted "$name" || continue
 		# Memory does not change from run to run, and is to be that of a million.
 		div=4
@@ -30,6 +30,10 @@ while [ $run -lt "$runs" ]; do
 			echo "sample $figure kernel $peer $kgo $other"
 		done
 	done
+	if wanted kchan; then
+		both=$(BENCH_DIV=10 KGO_BACKEND=device KGO_PROCS=1 feed) || exit 1
+		echo "sample kchan kernel pipe $both"
+	fi
 done
 rmmod kgo_bench || exit 1
 rmmod kgo

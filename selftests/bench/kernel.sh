@@ -20,7 +20,10 @@ clock=(--icount)
 
 measure() {
 	build_module
-	mkdir -p "$tmp/stage"
+	build_lib
+	mkdir -p "$tmp/stage/bin"
+	quietly gcc -std=gnu11 -O2 -Wall -Wextra -static -I"$TOP"/userlib/include -I"$TOP"/kmod/core/include \
+		-I"$TOP"/uapi -o "$tmp/stage/bin/feed" "$here/feed.c" "$user/libkgo.a" -pthread
 	cp "$module" "$tmp/stage/kgo.ko"
 	cp "${module%/*}/kmod/samples/kgo_bench.ko" "$tmp/stage/"
 	install -m 755 "$here/kernel-guest.sh" "$tmp/stage/run.sh"

@@ -5,6 +5,7 @@
 #ifndef KGO_BENCH_H
 #define KGO_BENCH_H
 
+#include <linux/fs.h>
 #include <linux/seq_file.h>
 #include <linux/types.h>
 
@@ -18,6 +19,8 @@ struct kgo_bench {
 	const char	*name;
 	int		(*show)(struct seq_file *s);
 };
+
+extern const struct file_operations kgo_bench_feed_fops;
 
 extern const struct kgo_bench kgo_bench_parked;
 extern const struct kgo_bench kgo_bench_pingpong;

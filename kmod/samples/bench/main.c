@@ -87,6 +87,7 @@ static int __init kgo_bench_init(void)
 
 	dir = debugfs_create_dir("kgo_bench", NULL);
 	debugfs_create_u32("div", 0644, dir, &div);
+	debugfs_create_file("feed", 0200, dir, NULL, &kgo_bench_feed_fops);
 	for (i = 0; i < ARRAY_SIZE(benches); i++)
 		debugfs_create_file(benches[i]->name, 0444, dir,
 				    (void *)benches[i], &bench_fops);

@@ -78,7 +78,8 @@ TEST(the_feature_is_there)
 	ASSERT_EQ(0, call(fd, KGO_IOC_QUERY, &q));
 	EXPECT_EQ(KGO_FEAT_PREEMPT, q.features & KGO_FEAT_PREEMPT);
 	EXPECT_EQ(0, q.features & ~(KGO_FEAT_BLOCK | KGO_FEAT_TABLES |
-				    KGO_FEAT_DEADLOCK | KGO_FEAT_PREEMPT));
+				    KGO_FEAT_DEADLOCK | KGO_FEAT_PREEMPT |
+				    KGO_FEAT_KCHAN));
 }
 
 TEST(signals_that_cannot_be_are_refused)
@@ -94,7 +95,7 @@ TEST(signals_that_cannot_be_are_refused)
 		}
 	EXPECT_EQ(-EINVAL, open_rt(&rt, 1, 0, SIGURG));
 	EXPECT_EQ(-EINVAL, open_rt(&rt, 1, KGO_FEAT_BLOCK | KGO_FEAT_DEADLOCK, SIGURG));
-	EXPECT_EQ(-EOPNOTSUPP, open_rt(&rt, 1, KGO_FEAT_PREEMPT << 1, 0));
+	EXPECT_EQ(-EOPNOTSUPP, open_rt(&rt, 1, 1ULL << 62, 0));
 	EXPECT_EQ(-EOPNOTSUPP, open_rt(&rt, 1, KGO_FEAT_PREEMPT | 1ULL << 63, SIGURG));
 	/* The first and the last that there is, and none. */
 	EXPECT_EQ(0, open_rt(&rt, 1, KGO_FEAT_PREEMPT, 1));

@@ -148,12 +148,12 @@ void kgo_mutex_lock(struct kgo_mutex *mu)
  */
 void kgo_mutex_lock_own(struct kgo_mutex *mu)
 {
-	struct kgo_g *g;
+	struct kgo_g *g = kgo_self_g();
 
-	port_might_park(__func__);
+	if (likely(g))
+		port_might_park(__func__);
 	if (likely(port_cas(&mu->state, 0, MU_LOCKED)))
 		return;
-	g = kgo_self_g();
 	if (likely(g && !kgo_is_stackless(g))) {
 		mutex_lock_slow(mu);
 		return;

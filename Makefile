@@ -19,7 +19,7 @@ help:
 	@echo '  modules lib    - kgo.ko for KDIR ($(KDIR)); libkgo'
 	@echo '  install        - both, and headers, man pages (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'More tests and figures:'
-	@echo '  check-matrix   - the guest suites on Debian kernels 6.12 and 7.2'
+	@echo '  matrix         - the guest suites on Debian kernels 6.12 and 7.2 (also: check-matrix)'
 	@echo '  check-kcsan    - on a kernel with the data race checker'
 	@echo '  check-tsan     - library tests under ThreadSanitizer'
 	@echo '  check-soak     - random blocking for a long time'
@@ -38,7 +38,7 @@ shell:
 check:
 	@selftests/check.sh
 
-check-matrix:
+matrix check-matrix:
 	@selftests/check.sh matrix
 
 check-kcsan:

@@ -96,7 +96,7 @@ static struct {
 
 	atomic_t		nr_free;	/* of nr_up: without a goroutine */
 
-	/* Looked at at the end of each goroutine, and hardly ever written. */
+	/* Read at the end of each goroutine, and hardly ever written. */
 	struct kgo_gq		held ____cacheline_aligned;
 						/* held_lock; n is read without */
 	kgo_lock_t		held_lock;

@@ -44,7 +44,7 @@
 #define KGO_TELL_JIFFIES	max(HZ / 100, 1)
 
 static struct {
-	struct mutex		lock;
+	struct mutex		lock;		/* of what a CPU or the freezer changes */
 	u32			cpus;		/* lock: online */
 	bool			frozen;		/* lock */
 	struct delayed_work	work;		/* until all that is to go has gone */

@@ -10,6 +10,8 @@ rig=selftests/rig
 $rig/deps.sh build lint kernel >&2 || exit 1
 source=$($rig/kernel.sh source) || exit 1
 CACHE=${KGO_CACHE:-$HOME/.cache/kgo}
+# Objects know where their sources are.
+tree=$(pwd | cksum | cut -d" " -f1)
 n=0 failed=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -72,7 +74,7 @@ cocci() {
 
 # What a compiler says of the library and the public headers, beside the commands that make prints.
 library() {
-	make -s -C userlib O="$CACHE/lint-$1" CC="$1" all check-headers 2>&1 || echo "make failed"
+	make -s -C userlib O="$CACHE/lint-$1-$tree" CC="$1" all check-headers 2>&1 || echo "make failed"
 }
 lib_gcc() { library gcc; }
 lib_clang() { library clang; }

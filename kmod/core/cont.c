@@ -47,14 +47,22 @@
 #define IN_A_ROW	256U	/* waits that were none, until others have a look */
 
 static const char *const refused[KGO_WAIT_NR_REASONS] = {
-	[KGO_WAIT_NONE]		= "kgo_yield() in a stackless goroutine: use kgo_yield_then()",
-	[KGO_WAIT_CHAN_SEND]	= "kgo_chan_send() waits in a stackless goroutine: use kgo_chan_send_then()",
-	[KGO_WAIT_CHAN_RECEIVE]	= "kgo_chan_recv() waits in a stackless goroutine: use kgo_chan_recv_then()",
-	[KGO_WAIT_SELECT]	= "kgo_select() waits in a stackless goroutine: use kgo_select_then() or kgo_select_timeout_then()",
-	[KGO_WAIT_SELECT_EMPTY]	= "kgo_select() waits in a stackless goroutine: use kgo_select_then()",
-	[KGO_WAIT_SLEEP]	= "kgo_sleep() in a stackless goroutine: use kgo_sleep_then()",
-	[KGO_WAIT_MUTEX]	= "kgo_mutex_lock() waits in a stackless goroutine: use kgo_mutex_lock_then()",
-	[KGO_WAIT_WAITGROUP]	= "kgo_wg_wait() waits in a stackless goroutine: use kgo_wg_wait_then()",
+	[KGO_WAIT_NONE]		=
+		"kgo_yield() in a stackless goroutine: use kgo_yield_then()",
+	[KGO_WAIT_CHAN_SEND]	=
+		"kgo_chan_send() waits in a stackless goroutine: use kgo_chan_send_then()",
+	[KGO_WAIT_CHAN_RECEIVE]	=
+		"kgo_chan_recv() waits in a stackless goroutine: use kgo_chan_recv_then()",
+	[KGO_WAIT_SELECT]	=
+		"kgo_select() waits in a stackless goroutine: use kgo_select_then(), kgo_select_timeout_then()",
+	[KGO_WAIT_SELECT_EMPTY]	=
+		"kgo_select() waits in a stackless goroutine: use kgo_select_then()",
+	[KGO_WAIT_SLEEP]	=
+		"kgo_sleep() in a stackless goroutine: use kgo_sleep_then()",
+	[KGO_WAIT_MUTEX]	=
+		"kgo_mutex_lock() waits in a stackless goroutine: use kgo_mutex_lock_then()",
+	[KGO_WAIT_WAITGROUP]	=
+		"kgo_wg_wait() waits in a stackless goroutine: use kgo_wg_wait_then()",
 };
 
 /**
@@ -542,7 +550,9 @@ int kgo_select_then(struct kgo_case *cases, unsigned int n, kgo_next_fn next,
 int kgo_select_timeout_then(struct kgo_case *cases, unsigned int n,
 			    long long ns, kgo_next_fn next, void *arg)
 {
-	return ask_select(cases, n, ns > 0 ? ns : 0, next, arg);
+	if (ns < 0)
+		ns = 0;
+	return ask_select(cases, n, ns, next, arg);
 }
 
 int kgo_mutex_lock_then(struct kgo_mutex *mu, kgo_next_fn next, void *arg)

@@ -38,7 +38,7 @@ void kgo_lock_os_thread(void)
 		return;
 	g = m->curg;
 	if (unlikely(kgo_is_stackless(g))) {
-		kgo_panic_rt("LockOSThread in a stackless goroutine, which may go on on any thread");
+		kgo_panic_rt("LockOSThread in a stackless goroutine, which has no thread");
 		return;
 	}
 	if (!g->bound) {

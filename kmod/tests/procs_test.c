@@ -278,7 +278,7 @@ static void in_msleep(void *arg)
 
 	atomic_inc(&cr->began);
 	while (!atomic_read(&cr->stop))
-		msleep(5);
+		msleep(20);
 	atomic_inc(&cr->ended);
 	kgo_yield();
 	atomic_inc(&cr->turns);

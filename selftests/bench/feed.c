@@ -27,7 +27,7 @@ static long long feed(int fd)
 	FILE *f = fopen(FEED, "w");
 	long long t0 = bench_now();
 
-	bench_ok(f != NULL, FEED);
+	bench_ok(!!f, FEED);
 	snprintf(cmd, sizeof(cmd), "%d %d %ld", fd, SIZE, count);
 	bench_ok(fputs(cmd, f) >= 0 && !fclose(f), "feed");
 	close(fd);

@@ -193,6 +193,7 @@ TEST(a_p_never_has_two_owners)
 	static struct hand h[THREADS];
 	const char *s = getenv("KGO_STRESS_SECONDS");
 	unsigned int seconds = s ? (unsigned int)atoi(s) : 20, i, was = 0;
+	int still = 0;
 	__u64 end, blocks = 0, handoffs = 0;
 	unsigned long last = 0;
 
@@ -211,9 +212,10 @@ TEST(a_p_never_has_two_owners)
 
 	for (end = now_ns() + seconds * 1000000000ULL; now_ns() < end;) {
 		nap_us(1000000);
-		/* It goes on: no P was lost with all its wishes for it. */
-		EXPECT_NE(last, LOAD(brackets)) {
-			TH_LOG("no P was used in a second");
+		/* It goes on, on whatever machine: no P was lost with all its wishes. */
+		still = last == LOAD(brackets) ? still + 1 : 0;
+		ASSERT_GT(PATIENCE, still) {
+			TH_LOG("no P was used for a minute");
 		}
 		last = LOAD(brackets);
 		if (++was % 5 == 0)

@@ -914,6 +914,8 @@ const struct scenario scenarios[] = {
 	{ "errgroup", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, errgroup_main },
 	{ "bubble", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, bubble_main },
 	{ "waker", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, waker_main },
+	{ "conts", SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, conts_main },
+	{ "conts-lock", SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, conts_lock_main },
 	{ "reserve", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, reserve_main },
 	{ "anywhere", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, anywhere_main },
 	{ NULL, 0, 0, NULL }

@@ -282,6 +282,8 @@ void supervisor_main(void *unused);
 /* wakers.c */
 void anywhere_main(void *unused);
 void reserve_main(void *unused);
+void conts_main(void *unused);
+void conts_lock_main(void *unused);
 void waker_main(void *unused);
 
 /* scenarios.c, csp.c, panic.c: programs, and what they may use beside the core */

@@ -10,6 +10,7 @@
  */
 #include <linux/linkage.h>
 #include <linux/objtool.h>
+#include <asm/ibt.h>
 #include <asm/nospec-branch.h>
 
 #define JMP_RBX	0
@@ -21,7 +22,9 @@
 #define JMP_RSP	48
 #define JMP_RIP	56
 
-SYM_FUNC_START(kgo_jmp_set)
+/* SYM_FUNC_START() of all kernels; from 7 on that one leaves the ENDBR out. */
+SYM_START(kgo_jmp_set, SYM_L_GLOBAL, SYM_A_ALIGN)
+	ENDBR
 	movq	(%rsp), %rdx
 	leaq	8(%rsp), %rcx		/* as it is after the return */
 	movq	%rbx, JMP_RBX(%rdi)

@@ -41,12 +41,14 @@
  * has a goroutine to run.  It also tries again when there is no memory.
  */
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -74,6 +76,7 @@ struct kgo_kthread {
 	struct kgo_thread	*th;		/* the thread itself */
 	struct kgo_jmp		end;		/* the thread itself: of a goroutine */
 	struct kgo_g		*run;		/* the thread itself: begins at end */
+	bool			affine;		/* the thread itself: not on all CPUs */
 	bool			pinned;		/* the thread itself: see above */
 	bool			taken;		/* the thread itself: not in nr_free */
 	bool			spent;		/* the thread itself: to end soon */
@@ -185,6 +188,18 @@ static void kgo_hold(struct kgo_g *g)
 }
 
 /*
+ * The goroutine that begins here may run on these CPUs, NULL for all.  If none
+ * of them is there any more the kernel says where.
+ */
+static void kgo_affine(struct kgo_kthread *kt, const struct cpumask *cpus)
+{
+	if (likely(!cpus && !kt->affine))
+		return;
+	kt->affine = cpus;
+	set_cpus_allowed_ptr(current, cpus ? cpus : cpu_possible_mask);
+}
+
+/*
  * A function of its own, since it returns twice: once more for each goroutine
  * that ends, with the one that follows it in kt->run.
  */
@@ -196,8 +211,10 @@ static noinline notrace void kgo_run_here(struct kgo_kthread *kt)
 	kgo_jmp_set(&kt->end);
 	g = kt->run;
 	kt->run = NULL;
-	if (g)
+	if (g) {
+		kgo_affine(kt, g->x ? g->x->affinity : NULL);
 		kgo_g_entry(g);
+	}
 }
 
 static void kgo_bind(struct kgo_kthread *kt, struct kgo_m *m, struct kgo_g *g)
@@ -312,6 +329,7 @@ int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 		kt->pinned = true;
 		__module_get(THIS_MODULE);
 	} else if (op == KGO_ENTER_PARK_SPARE && kt->taken) {
+		kgo_affine(kt, NULL);
 		kt->taken = false;
 		/* What was held is seen by arb_park(): it has a barrier. */
 		kgo_free_more();

@@ -18,6 +18,7 @@
 #include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/container_of.h>
+#include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
@@ -130,6 +131,14 @@ static inline void port_might_park(const char *call)
 {
 }
 #endif
+
+static inline int port_affinity(const struct cpumask *cpus, void **to)
+{
+	if (cpumask_empty(cpus))
+		return -EINVAL;
+	*to = kmemdup(cpus, cpumask_size(), GFP_KERNEL);
+	return *to ? 0 : -ENOMEM;
+}
 
 struct kgo_site;
 int kgo_site_hold(const struct kgo_site *site);

@@ -85,6 +85,15 @@ static inline struct kgo_m *port_self(void)
 	return arch_self();
 }
 
+struct cpumask;
+
+static inline int port_affinity(const struct cpumask *cpus, void **to)
+{
+	(void)cpus;
+	(void)to;
+	return -EOPNOTSUPP;
+}
+
 struct kgo_site;
 
 static inline int port_hold(const struct kgo_site *site)

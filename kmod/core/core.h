@@ -235,6 +235,7 @@ void kgo_finalizer_stop(void);
 
 /* label.c */
 void kgo_labels_inherit(struct kgo_gx *x, struct kgo_gx *from);
+int kgo_labels_add(struct kgo_gx *x, const struct kgo_label_pair *pairs, size_t n);
 void kgo_labels_end(struct kgo_gx *x);
 
 /* local.c */
@@ -278,6 +279,7 @@ struct kgo_birth {
 	bool		loose;		/* the caller sees to its code, see port_hold() */
 	const struct kgo_task *task;	/* whom its end concerns, or NULL; copied */
 	struct kgo_client *client;	/* or NULL: that of its parent, if there is one */
+	const struct kgo_attr *attr;	/* if it has something for the extension, or NULL */
 };
 
 /* Neither has a goroutine that belongs to a client, whose end is waited for. */

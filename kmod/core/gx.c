@@ -27,6 +27,28 @@ struct kgo_gx *kgo_gx(struct kgo_g *g)
 	return g->x;
 }
 
+static void undescribe(struct kgo_gx *x)
+{
+	kgo_labels_end(x);
+	port_free(x->affinity);
+	x->affinity = NULL;
+}
+
+/* What the caller says of it.  undescribe() is called if that fails. */
+static int describe(struct kgo_gx *x, const struct kgo_attr *attr)
+{
+	const struct kgo_label_pair name = { "name", attr->name };
+	int ret = 0;
+
+	if (attr->cpus)
+		ret = port_affinity(attr->cpus, &x->affinity);
+	if (!ret && attr->nr_labels)
+		ret = kgo_labels_add(x, attr->labels, attr->nr_labels);
+	if (!ret && attr->name)
+		ret = kgo_labels_add(x, &name, 1);
+	return ret;
+}
+
 /**
  * kgo_gx_inherit() - A new goroutine gets what its parent passes on
  * @g: not started yet
@@ -47,18 +69,23 @@ int kgo_gx_inherit(struct kgo_g *g, struct kgo_gx *from,
 
 	if (!client && from)
 		client = from->client;
-	if (!task && !client && !from->group && !from->bubble && !from->labels)
+	if (!task && !client && !birth->attr && !from->group && !from->bubble &&
+	    !from->labels)
 		return 0;
 	x = kgo_gx(g);
 	if (!x)
 		return -ENOMEM;
-	ret = client ? kgo_client_join(client, x) : 0;
-	if (ret)
-		return ret;
-	if (task)
-		x->task = *task;
 	if (from)
 		kgo_labels_inherit(x, from);
+	ret = birth->attr ? describe(x, birth->attr) : 0;
+	if (!ret && client)
+		ret = kgo_client_join(client, x);
+	if (ret) {
+		undescribe(x);
+		return ret;
+	}
+	if (task)
+		x->task = *task;
 	if (from && from->group)
 		kgo_group_join(from->group, g);
 	if (from && from->bubble)
@@ -80,7 +107,7 @@ void kgo_gx_end(struct kgo_g *g)
 	struct kgo_gx *x = g->x;
 
 	kgo_locals_end(x);
-	kgo_labels_end(x);
+	undescribe(x);
 	kgo_group_quit(g);
 	kgo_task_end(x);
 	if (x->bubble)

@@ -274,6 +274,29 @@ void kgo_labels_inherit(struct kgo_gx *x, struct kgo_gx *from)
 }
 
 /**
+ * kgo_labels_add() - A new goroutine gets labels of its own
+ * @x: its extension
+ * @pairs: added to what it has
+ * @n: how many
+ *
+ * CONTEXT: may sleep, no lock held.  Return: 0, -EINVAL or -ENOMEM.
+ */
+int kgo_labels_add(struct kgo_gx *x, const struct kgo_label_pair *pairs, size_t n)
+{
+	struct kgo_labels *l;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!pairs[i].key || !*pairs[i].key)
+			return -EINVAL;
+	l = make(x->labels, pairs, n, NULL);
+	if (!l)
+		return -ENOMEM;
+	replace(x, l);
+	return 0;
+}
+
+/**
  * kgo_labels_end() - A goroutine ends: let go of its labels
  * @x: of the calling goroutine
  *

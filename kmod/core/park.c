@@ -297,7 +297,7 @@ int kgo_begin(struct kgo_m *m, struct kgo_g *g, const struct kgo_birth *birth)
 		from = m->curg->x;
 	if (!birth->loose && !birth->client && !(from && from->client))
 		ret = kgo_g_hold(g);
-	if (!ret && unlikely(from || birth->task || birth->client))
+	if (!ret && unlikely(from || birth->task || birth->client || birth->attr))
 		ret = kgo_gx_inherit(g, from, birth);
 	if (unlikely(ret)) {
 		if (g->d.flags & KGO_GF_HELD)
@@ -404,10 +404,13 @@ int kgo_birth_attr(struct kgo_birth *birth, const struct kgo_attr *attr)
 		return 0;
 	birth->stack_size = attr->stack_size;
 	if (attr->flags & ~KGO_ATTR_STACKLESS || attr->reserved ||
-	    birth->stack_size == KGO_STACKLESS)
+	    birth->stack_size == KGO_STACKLESS ||
+	    (attr->nr_labels && !attr->labels))
 		return -EINVAL;
+	if (attr->name || attr->nr_labels || attr->cpus)
+		birth->attr = attr;
 	if (attr->flags & KGO_ATTR_STACKLESS) {
-		if (birth->stack_size)
+		if (birth->stack_size || attr->cpus)
 			return -EINVAL;
 		birth->stack_size = KGO_STACKLESS;
 	}

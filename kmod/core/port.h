@@ -42,6 +42,7 @@
 
 #include <linux/kgo.h>
 
+struct cpumask;
 struct kgo_m;
 struct kgo_g;
 struct kgo_jmp;
@@ -177,6 +178,16 @@ void port_stack_free(struct kgo_g *g);
  * CONTEXT: any.
  */
 void port_g_init(struct kgo_g *g);
+
+/**
+ * port_affinity() - The CPUs that a goroutine may run on
+ * @cpus: what was asked for
+ * @to: a copy of it, for port_free()
+ *
+ * CONTEXT: may sleep, no lock held.
+ * Return: 0; -ENOMEM; -EINVAL for no CPU; -EOPNOTSUPP.
+ */
+static inline int port_affinity(const struct cpumask *cpus, void **to);
 
 /**
  * port_hold() - See that the code of a goroutine stays where it is

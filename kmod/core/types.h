@@ -59,6 +59,7 @@ struct kgo_gx {
 	u32		nr_locals;
 	u32		local_rounds;
 	struct kgo_group *group;	/* inherited; Q: the lock in group.c */
+	void		*affinity;	/* port: its own copy, or NULL; see port_affinity() */
 	struct kgo_client *client;	/* inherited; see client.c */
 	struct kgo_stock *stock;	/* C: whose descriptor it is, or NULL; see reserve.c */
 };

@@ -480,4 +480,42 @@ GO_TEST(a_forked_child_of_a_foreign_thread_has_no_runtime)
 	EXPECT_EQ(33, (long)code);
 }
 
+static struct {
+	char name[16], shard[16];
+	int done;
+} said;
+
+static void say(void *arg UNUSED)
+{
+	snprintf(said.name, sizeof(said.name), "%s", kgo_label("name"));
+	snprintf(said.shard, sizeof(said.shard), "%s", kgo_label("shard"));
+	STORE(said.done, 1);
+}
+
+GO_TEST(attributes_give_it_a_name_and_labels)
+{
+	static const struct kgo_label_pair labels[] = { { "shard", "7" } };
+	static const struct kgo_label_pair empty[] = { { "", "7" } };
+	struct kgo_attr attr = {
+		.name = "sayer", .labels = labels, .nr_labels = 1,
+	};
+
+	EXPECT_EQ(0, kgo_go_attr(say, NULL, &attr));
+	yield_until(LOAD(said.done));
+	EXPECT_STREQ("sayer", said.name);
+	EXPECT_STREQ("7", said.shard);
+	/* They are its own. */
+	EXPECT_EQ(NULL, kgo_label("name"));
+
+	attr.labels = empty;
+	EXPECT_EQ(-EINVAL, kgo_go_attr(say, NULL, &attr));
+	attr.labels = NULL;
+	EXPECT_EQ(-EINVAL, kgo_go_attr(say, NULL, &attr));
+	attr.nr_labels = 0;
+	/* CPUs are for the kernel. */
+	attr.cpus = (const struct cpumask *)&attr;
+	EXPECT_EQ(-EOPNOTSUPP, kgo_go_attr(say, NULL, &attr));
+	EXPECT_EQ(0, kgo_quiesce(1, -1));
+}
+
 TEST_HARNESS_MAIN

@@ -169,6 +169,15 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val);
 
 void port_lock(kgo_lock_t *lock);
 
+struct cpumask;
+
+static inline int port_affinity(const struct cpumask *cpus, void **to)
+{
+	(void)cpus;
+	(void)to;
+	return -EOPNOTSUPP;
+}
+
 struct kgo_site;
 
 static inline int port_hold(const struct kgo_site *site)

@@ -6,6 +6,9 @@
 #define KGO_GO_H
 
 #include "attr.h"
+#include "label.h"
+
+struct cpumask;
 
 /**
  * define KGO_ATTR_STACKLESS - It has no stack while it waits; see <kgo/cont.h>
@@ -20,11 +23,20 @@
  *	pages; without effect in the kernel; 0 with %KGO_ATTR_STACKLESS
  * @flags: %KGO_ATTR_STACKLESS, or zero
  * @reserved: must be zero
+ * @name: for the tables, as the label "name"; copied; NULL for none
+ * @labels: others; copied.  It has those of who starts it as well
+ * @nr_labels: how many
+ * @cpus: where it may run, copied; NULL for anywhere.  In the kernel only, not
+ *	with %KGO_ATTR_STACKLESS.  What it calls may change it as for any thread
  */
 struct kgo_attr {
 	size_t		stack_size;
 	unsigned int	flags;
 	unsigned int	reserved;
+	const char	*name;
+	const struct kgo_label_pair *labels;
+	size_t		nr_labels;
+	const struct cpumask *cpus;
 };
 
 /**
@@ -37,8 +49,8 @@ struct kgo_attr {
  * CONTEXT: anywhere (kernel: process context).  Does not park; the new
  * goroutine runs soon, on any thread.
  * Return: 0; -ENOMEM without memory for it; -EAGAIN if the table of
- * goroutines is full; -EINVAL for a bad @attr or no @fn; -ESRCH if no runtime
- * runs.
+ * goroutines is full; -EINVAL for a bad @attr or no @fn; -EOPNOTSUPP for CPUs
+ * in a program; -ESRCH if no runtime runs.
  */
 int kgo_go_at(const struct kgo_site *site, void (*fn)(void *), void *arg,
 	      const struct kgo_attr *attr);

@@ -87,9 +87,9 @@ static void received(void *arg, int ret)
 {
 	struct bare *b = arg;
 
-	if (ret == -ETIMEDOUT)
+	if (ret == -ETIMEDOUT) {
 		sim_expect(b->timed, "a time that nobody asked for");
-	else if (!nomem(ret)) {
+	} else if (!nomem(ret)) {
 		if (b->timed) {
 			sim_expect(!ret, "select: %d", ret);
 			ret = b->k.ok;

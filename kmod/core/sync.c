@@ -108,7 +108,8 @@ static bool mutex_woken(struct kgo_mutex *mu, struct kgo_mutex_try *t)
 	return true;
 }
 
-static void mutex_lock_slow(struct kgo_mutex *mu)
+/* Not inlined: a lock that finds the mutex free needs no frame then. */
+static noinline void mutex_lock_slow(struct kgo_mutex *mu)
 {
 	struct kgo_g *g = kgo_self_g();
 	struct kgo_mutex_try t = { 0 };
@@ -162,12 +163,11 @@ void kgo_mutex_lock_own(struct kgo_mutex *mu)
 		port_pause();
 }
 
-void kgo_mutex_unlock(struct kgo_mutex *mu)
+/* Unlocked: the word is @new.  Is there anybody to wake? */
+static noinline void mutex_unlocked(struct kgo_mutex *mu, u32 new)
 {
-	u32 old, new = port_add(&mu->state, -MU_LOCKED);
+	u32 old;
 
-	if (likely(!new))
-		return;
 	if (unlikely(!((new + MU_LOCKED) & MU_LOCKED))) {
 		port_throw("sync: unlock of unlocked mutex");
 		return;
@@ -187,6 +187,14 @@ void kgo_mutex_unlock(struct kgo_mutex *mu)
 			return;
 		}
 	}
+}
+
+void kgo_mutex_unlock(struct kgo_mutex *mu)
+{
+	u32 new = port_add(&mu->state, -MU_LOCKED);
+
+	if (unlikely(new))
+		mutex_unlocked(mu, new);
 }
 
 /*

@@ -17,6 +17,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define PANIC_NAP_NS	300000LL
+
 #define MAX_PROCS	1024U
 
 enum rt_state {
@@ -259,14 +261,20 @@ idle:
 	return ret;
 }
 
-/* As Go: a panic that is on its way wins over the end of main. */
+/*
+ * As Go: a panic that is on its way wins over the end of main.  A yield gives
+ * time only to one that is queued here; one that runs on another processor gets
+ * some tenths of a second, for its deferred calls may wait for ever.
+ */
 static void await_panics(void)
 {
 	struct kgo_m *m;
 	u32 i;
 
-	for (i = 0; i < 1000 && port_load(&kgo_rt.panics); i++)
+	for (i = 0; i < 100 && port_load(&kgo_rt.panics); i++)
 		kgo_yield();
+	for (i = 0; i < 1000 && port_load(&kgo_rt.panics); i++)
+		kgo_sleep(PANIC_NAP_NS);
 	if (!kgo_is_fatal())
 		return;
 	m = kgo_enter_sched();

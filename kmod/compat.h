@@ -88,4 +88,11 @@ static __always_inline void kgo_unpoison_stack(const void *to)
 #define KGO_IMPORT_TEST()	MODULE_IMPORT_NS(KGO_TEST)
 #endif
 
+/* A queue whose works run where they are queued; it was the default once. */
+#if KGO_KERNEL_SINCE(6, 17)
+#define KGO_WQ_PERCPU	WQ_PERCPU
+#else
+#define KGO_WQ_PERCPU	0
+#endif
+
 #endif

@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "../../compat.h"
 #include "bench.h"
 
 #define BATCH	1000
@@ -131,7 +132,7 @@ static int show(struct seq_file *s)
 
 	init_completion(&spawn.done);
 	spawn.works = kvcalloc(BATCH, sizeof(*spawn.works), GFP_KERNEL);
-	spawn.wq = alloc_workqueue("kgo_bench", 0, 0);
+	spawn.wq = alloc_workqueue("kgo_bench", KGO_WQ_PERCPU, 0);
 	if (!spawn.works || !spawn.wq)
 		goto out;
 	ret = kgo_call(goroutines, NULL);

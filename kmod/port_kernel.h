@@ -132,6 +132,11 @@ static inline void port_might_park(const char *call)
 }
 #endif
 
+static inline bool port_is_cold(u64 sp)
+{
+	return false;
+}
+
 static inline int port_affinity(const struct cpumask *cpus, void **to)
 {
 	if (cpumask_empty(cpus))

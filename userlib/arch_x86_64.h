@@ -8,6 +8,7 @@
  *   arch_relax(), arch_mb()
  *   arch_syscall()		a system call that leaves errno alone
  *   arch_stack_init()		the stack of a goroutine that has not run yet
+ *   arch_is_cold()		will nobody have touched that stack before?
  *   arch_switch()		from one stack to another
  *   kgo_jmp_set(), arch_jump()	back to a frame of the same stack
  */
@@ -21,10 +22,12 @@
 /*
  * The stack pointer of a goroutine that has not run yet: so much below the end
  * of its stack, which is about what it will touch first, and with a bit that
- * no other has.  Whoever starts a goroutine does not touch its stack.
+ * no other has; and a second one if nobody has run on that stack at all.
+ * Whoever starts a goroutine does not touch its stack.
  */
 #define ARCH_ROOM	256
 #define ARCH_FRESH	8
+#define ARCH_COLD	4
 
 #define ARCH_MXCSR	0x1f80	/* as the kernel starts a thread: all masked, */
 #define ARCH_FPUCW	0x037f	/* round to nearest, 64 bit mantissa */
@@ -121,12 +124,18 @@ struct arch_frame {
 /**
  * arch_stack_init() - A stack that arch_switch() can switch to
  * @top: its end, a multiple of 16
+ * @cold: no page of it has been touched yet
  *
  * Return: its stack pointer.
  */
-static inline u64 arch_stack_init(u64 top)
+static inline u64 arch_stack_init(u64 top, bool cold)
 {
-	return top - ARCH_ROOM + ARCH_FRESH;
+	return top - ARCH_ROOM + ARCH_FRESH + (cold ? ARCH_COLD : 0);
+}
+
+static inline bool arch_is_cold(u64 sp)
+{
+	return sp & ARCH_COLD;
 }
 
 #endif

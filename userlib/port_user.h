@@ -87,6 +87,11 @@ static inline struct kgo_m *port_self(void)
 
 struct cpumask;
 
+static inline bool port_is_cold(u64 sp)
+{
+	return arch_is_cold(sp);
+}
+
 static inline int port_affinity(const struct cpumask *cpus, void **to)
 {
 	(void)cpus;

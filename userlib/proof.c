@@ -414,7 +414,7 @@ static void follow(struct proof *p, u32 i)
 		if (g->d.stack_lo) {
 			hit_objects(p, g->d.stack_lo);
 			if (sp >= g->d.stack_lo && sp <= g->d.stack_hi)
-				read_all(p, sp, g->d.stack_hi);
+				read_all(p, sp & ~7UL, g->d.stack_hi);
 		}
 	}
 	if (p->state[i] & P_LIVE && !(p->state[i] & P_OBJECT_DONE)) {

@@ -190,6 +190,7 @@ int port_stack_alloc(struct kgo_g *g, size_t size)
 	}
 	g->d.stack_lo = hi - size;
 	g->d.stack_hi = hi;
+	g->d.sp = 0;
 	return 0;
 }
 

@@ -98,6 +98,7 @@ arch_switch:
 	/* One that never ran: nothing has been written to its stack. */
 .Lfresh:
 	leaq	ARCH_ROOM - ARCH_FRESH - 16(%rsi), %rsp
+	andq	$-16, %rsp	/* without ARCH_COLD */
 	.cfi_undefined rip
 	.cfi_undefined rbp
 	movq	$0, (%rsp)	/* a debugger finds 0 */

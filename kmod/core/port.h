@@ -180,6 +180,15 @@ void port_stack_free(struct kgo_g *g);
 void port_g_init(struct kgo_g *g);
 
 /**
+ * port_is_cold() - Is the top of a goroutine's stack not in memory yet?
+ * @sp: its descriptor's, since port_g_init()
+ *
+ * The first step on it takes a page fault, which is no time to hold a lock.
+ * CONTEXT: any.
+ */
+static inline bool port_is_cold(u64 sp);
+
+/**
  * port_affinity() - The CPUs that a goroutine may run on
  * @cpus: what was asked for
  * @to: a copy of it, for port_free()

@@ -549,7 +549,8 @@ static struct kgo_g *switch_to(struct kgo_m *m)
 
 	if (!g)
 		return NULL;
-	if (g->bound || kgo_is_stackless(g)) {
+	/* The lock that the caller may hold is dropped on the next one's stack. */
+	if (g->bound || kgo_is_stackless(g) || unlikely(port_is_cold(g->d.sp))) {
 		m->next = g;
 		return NULL;
 	}

@@ -171,6 +171,12 @@ void port_lock(kgo_lock_t *lock);
 
 struct cpumask;
 
+/* Of every other one by its number, see port_g_init(). */
+static inline bool port_is_cold(u64 sp)
+{
+	return sp & 1;
+}
+
 static inline int port_affinity(const struct cpumask *cpus, void **to)
 {
 	(void)cpus;

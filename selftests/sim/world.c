@@ -714,8 +714,10 @@ void port_g_init(struct kgo_g *g)
 
 	if (sg->on)
 		sim_fail("g%u is made anew while it runs", g->index);
-	if (g->d.stack_lo)
+	if (g->d.stack_lo) {
 		fiber_init(&sg->fiber, sg->stack, FIBER_STACK, g_main, g);
+		g->d.sp = g->d.goid & 1;	/* for port_is_cold() */
+	}
 }
 
 static void arrive(struct sim_thread *t, struct kgo_g *g)
@@ -726,6 +728,8 @@ static void arrive(struct sim_thread *t, struct kgo_g *g)
 		sim_fail("g%u runs twice, on m%u and m%u", g->index,
 			 sg->on->am.index, t->am.index);
 	sg->on = t;
+	if (g->d.stack_lo)
+		g->d.sp = 0;
 	trace_note("runs g%u", g->index);
 }
 

@@ -103,7 +103,8 @@ static struct kgo_cont *record(struct kgo_m *m, struct kgo_g *g,
 	}
 	cont->next = t->next;
 	cont->arg = t->arg;
-	g->cont = cont;
+	/* Tables read the word as that of a stack pointer, and leave it. */
+	port_store(&g->cont, cont);
 	return cont;
 }
 
@@ -121,7 +122,7 @@ void kgo_cont_end(struct kgo_m *m, struct kgo_g *g)
 
 	if (!cont)
 		return;
-	g->cont = NULL;
+	port_store(&g->cont, NULL);
 	if (!p || p->nr_conts == CONTS_MAX) {
 		port_free(cont);
 		return;

@@ -229,7 +229,7 @@ static inline void g_become(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *)
 	if (unlikely(flags)) {
 		g->d.flags = flags;
 		if (flags & KGO_GF_STACKLESS)
-			g->cont = NULL;
+			port_store(&g->cont, NULL);
 	}
 	port_g_init(g);
 	if (p)

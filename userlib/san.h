@@ -125,20 +125,19 @@ static inline void san_handle_signals(void)
 
 #if defined(__SANITIZE_THREAD__)
 
+#include <poll.h>
 #include <sanitizer/tsan_interface.h>
-#include <time.h>
 
 /*
  * It holds a signal's handler back until the thread calls libc, which one that
- * sleeps on a futex never does.
+ * sleeps on a futex never does.  And it holds it for the fiber on which it
+ * came: on leaving that one as well.
  */
 #define SAN_SLEEP_NS	10000000ULL
 
 static inline void san_handle_signals(void)
 {
-	const struct timespec none = { 0 };
-
-	nanosleep(&none, NULL);
+	poll(NULL, 0, 0);
 }
 
 /* Its shadow of the stack follows libc's jump only; does not return. */
@@ -162,6 +161,7 @@ static inline void san_g_init(struct kgo_g *g)
 static inline void san_leave_m(struct port_m *pm, struct kgo_g *g)
 {
 	(void)pm;
+	san_handle_signals();
 	__tsan_switch_to_fiber(g->ext, 0);
 }
 
@@ -176,6 +176,7 @@ static inline void san_leave_for_g(struct port_m *pm, struct kgo_g *to,
 	(void)pm;
 	(void)fake;
 	(void)ends;
+	san_handle_signals();
 	__tsan_switch_to_fiber(to->ext, 0);
 }
 
@@ -183,6 +184,7 @@ static inline void san_leave_g(struct port_m *pm, void **fake, bool ends)
 {
 	(void)fake;
 	(void)ends;
+	san_handle_signals();
 	__tsan_switch_to_fiber(pm->san_fiber, 0);
 }
 

@@ -4,12 +4,12 @@
  *
  *   handler			   deliverer, a goroutine of the library's
  *   -------			   ---------
- *   pending |= signal		   read(eventfd), in which its thread blocks
+ *   pending |= signal		   poll(eventfd), in which its thread blocks
  *   write(eventfd)		   busy = 1; take all that is pending
  *				   send to channels, cancel contexts; busy = 0
  *
  * The handler runs on any thread, perhaps in the middle of the scheduler: it
- * touches nothing else.  That the deliverer blocks in a plain read() costs a
+ * touches nothing else.  That the deliverer blocks in a plain poll() costs a
  * thread and nothing more, as for any goroutine.
  *
  * Invariants, under table.mu:
@@ -28,6 +28,7 @@
  */
 #include "user.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -129,12 +130,18 @@ static void deliver(u64 mask)
 
 static void deliverer(void *unused)
 {
+	struct pollfd pfd = { .fd = event_fd, .events = POLLIN };
 	u64 n, mask;
 
 	(void)unused;
 	for (;;) {
-		/* libc's: ThreadSanitizer lets handlers in only there. */
-		if (read(event_fd, &n, sizeof(n)) != sizeof(n))
+		/*
+		 * ThreadSanitizer holds handlers back until a call of libc's
+		 * that it knows to block: poll() is one, read() is not in all
+		 * of its versions.
+		 */
+		if (poll(&pfd, 1, -1) != 1 ||
+		    read(event_fd, &n, sizeof(n)) != sizeof(n))
 			continue;
 		/* Pairs with is_quiet(). */
 		port_xchg(&busy, 1);

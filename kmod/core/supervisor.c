@@ -328,12 +328,23 @@ static void see_to(struct kgo_sup *s, u32 id)
 static long long look(struct kgo_sup *s, bool *alive)
 {
 	u64 now, next = 0;
+	bool again;
 	u32 i;
 
 	*alive = false;
-	for (i = 0; i < s->nr && !s->error && !is_to_stop(s); i++)
-		if (has_ended(s->child[i]))
+	do {
+		again = false;
+		for (i = 0; i < s->nr && !s->error; i++) {
+			if (!has_ended(s->child[i]))
+				continue;
+			/* In this order: it may have ended because of that. */
+			if (is_to_stop(s))
+				return 0;
 			see_to(s, i);
+			/* That may have waited, and taken another one's wake-up. */
+			again = true;
+		}
+	} while (again);
 	if (s->error || is_to_stop(s))
 		return 0;
 	now = port_now();

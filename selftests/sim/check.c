@@ -532,6 +532,9 @@ void check_quiet(void)
 	if (nr_queued && avail && spare)
 		sim_fail("%u goroutines are queued, %u Ps are available, %u spare Ms sleep",
 			 nr_queued, avail, spare);
+	if (r->cq_head != r->cq_tail && avail && spare)
+		sim_fail("%u completions, %u Ps are available, %u spare Ms sleep",
+			 r->cq_tail - r->cq_head, avail, spare);
 	if (nr_queued && avail && !spare && !S.nr_nothread &&
 	    !somebody_starts_another() &&
 	    world_nr_attached() < S.o.nr_ms)

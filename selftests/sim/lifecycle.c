@@ -226,3 +226,113 @@ void supervisor_main(void *unused)
 	kgo_sup_put(s);
 	kgo_quiesce(1, -1);
 }
+
+/*
+ * One for all, and the rest for one.  X.seen is how many failures are left.
+ */
+static struct {
+	u32	life[4];	/* A: how often it was started */
+	u32	runs[4];	/* A */
+	u32	strategy;
+	struct kgo_ctx *ctx;
+	int	ret;
+	u32	over;		/* A: with ret */
+} Y;
+
+static int one_of_many(struct kgo_ctx *ctx, void *arg)
+{
+	u32 id = (u32)(unsigned long)arg, life = port_add(&Y.life[id], 1), left, i;
+	int ret = 0;
+
+	sim_expect(port_add(&Y.runs[id], 1) == 1, "child %u runs twice", id);
+	for (i = 0; i < X.n && Y.strategy == KGO_SUP_ONE_FOR_ALL; i++)
+		sim_expect(!port_load(&Y.runs[i]) || port_load(&Y.life[i]) >= life,
+			   "child %u lives on when %u is started again", i, id);
+	while (!kgo_ctx_err(ctx) && !ret && (left = port_load(&X.seen))) {
+		something();
+		if (sim_chance(0x8000) && port_cas(&X.seen, left, left - 1))
+			ret = -EIO;
+		else
+			kgo_sleep(1 + sim_below(3000));
+	}
+	if (!ret)
+		kgo_chan_recv(kgo_ctx_done(ctx), NULL);
+	something();
+	port_add(&Y.runs[id], -1U);
+	if (ret && sim_chance(0x4000))
+		kgo_panic("a child");
+	return ret;
+}
+
+/* All failures are over, and all children that have to be are there again. */
+static bool is_settled(struct kgo_sup *s)
+{
+	u32 i, starts, last = 0;
+
+	if (port_load(&X.seen))
+		return false;
+	for (i = 0; i < X.n; i++) {
+		starts = (u32)kgo_sup_starts(s, (int)i);
+		if (starts != port_load(&Y.life[i]) || !port_load(&Y.runs[i]))
+			return false;
+		if (i && (Y.strategy == KGO_SUP_ONE_FOR_ALL ? starts != last :
+			  starts < last))
+			return false;
+		last = starts;
+	}
+	return true;
+}
+
+static void supervises(void *s)
+{
+	Y.ret = kgo_sup_run(Y.ctx, s);
+	port_store_release(&Y.over, 1);
+}
+
+void supervisor_all_main(void *unused)
+{
+	struct kgo_sup_attr attr = {
+		.strategy = sim_chance(0x8000) ? KGO_SUP_ONE_FOR_ALL :
+			    KGO_SUP_REST_FOR_ONE,
+		.max_restarts = sim_below(6),
+		.backoff_ns = sim_below(2000),
+		.stop_ns = (long long)(100 * NS_PER_S),
+	};
+	bool gives_up;
+	struct kgo_sup *s;
+	u32 i;
+
+	(void)unused;
+	memset(&X, 0, sizeof(X));
+	memset(&Y, 0, sizeof(Y));
+	Y.strategy = attr.strategy;
+	X.n = 1 + sim_below(ARRAY_SIZE(Y.life));
+	X.seen = sim_below(6);
+	gives_up = X.seen > attr.max_restarts;
+	s = kgo_sup_new(&attr);
+	for (i = 0; i < X.n; i++) {
+		const struct kgo_sup_child spec = {
+			.start = one_of_many, .arg = (void *)(unsigned long)i,
+			.restart = KGO_SUP_PERMANENT,
+		};
+
+		sim_expect(kgo_sup_add(s, &spec) == (int)i, "no child");
+	}
+	Y.ctx = kgo_ctx_with_cancel(kgo_ctx_background());
+	sim_go(supervises, s);
+	/* It may give up, or not: two that fail at one time are one restart. */
+	while (!port_load(&Y.over) && !is_settled(s))
+		kgo_sleep(1000);
+	kgo_ctx_cancel(Y.ctx, 0);
+	while (!port_load_acquire(&Y.over))
+		kgo_sleep(1000);
+	/* Time may jump to the end of any timeout. */
+	sim_expect(!Y.ret || Y.ret == -ETIMEDOUT ||
+		   (gives_up && (Y.ret == -EIO || Y.ret == -ECHILD)),
+		   "supervised: %d", Y.ret);
+	kgo_ctx_put(Y.ctx);
+	kgo_sup_put(s);
+	kgo_quiesce(1, -1);
+	for (i = 0; i < X.n; i++)
+		sim_expect(!Y.runs[i], "child %u is left", i);
+}

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * sim [--seeds N] [--seed S] [--scenario NAME] [--plant BUG] [--trace]
+ * sim [--seeds N] [--seed S] [--scenario NAME] [--plant BUG] [--trace | --replay]
  *     [--jobs N] [--list]
  *
  * Explores N seeds (1000) of each scenario, from S (1) on, and prints TAP.  A
  * failure tells its seed and the last steps; the same seed gives the same run
  * for ever, or until the core or the scenario changes.
  *
- * With --trace one seed only, every step printed.  With --plant the test is
- * that a bug put in on purpose is found; "all" goes through all of them.
+ * With --trace one seed only, every step printed; with --replay the last ones.
+ * With --plant the test is that a bug put in on purpose is found; "all" goes
+ * through all of them.
  */
 #include "sim.h"
 
@@ -85,19 +86,41 @@ static void describe(void)
 	       o->p_nothread, o->p_preempt);
 }
 
-/* The failure of this process's last run, with what led to it. */
-static void report(const struct scenario *sc, u64 seed)
+/* A run with what led to its failure.  Return: did it fail? */
+static bool replay(const struct scenario *sc, u64 seed)
 {
-	char message[sizeof(S.message)];
-	u64 step = S.step;
+	bool ok;
 
-	memcpy(message, S.message, sizeof(message));
 	trace_begin(false);
-	if (sim_run(sc, seed, true) || S.step != step ||
-	    strcmp(message, S.message))
-		printf("# NOT REPRODUCED (first: %s)\n", message);
+	ok = sim_run(sc, seed, true);
 	describe();
 	trace_print(LAST_EVENTS);
+	return !ok;
+}
+
+/*
+ * The failure of this process's last run, with what led to it.  In a process of
+ * its own: a run that fails leaves the core as it stands.
+ */
+static void report(const struct scenario *sc, u64 seed)
+{
+	char arg[24];
+	int status = 0;
+	pid_t pid;
+
+	printf("# %s\n", S.message);
+	fflush(stdout);
+	snprintf(arg, sizeof(arg), "%llu", seed);
+	pid = fork();
+	if (!pid) {
+		execl("/proc/self/exe", "sim", "--replay", "--scenario", sc->name,
+		      "--seed", arg, sim_plant ? "--plant" : NULL,
+		      plant_names[sim_plant], NULL);
+		_exit(2);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) != 1)
+		printf("# NOT REPRODUCED\n");
 }
 
 struct result {
@@ -216,7 +239,7 @@ static void usage(void)
 {
 	fprintf(stderr,
 		"usage: sim [--seeds N] [--seed S] [--scenario NAME] [--plant BUG|all]\n"
-		"           [--trace] [--jobs N] [--list]\n");
+		"           [--trace | --replay] [--jobs N] [--list]\n");
 	exit(2);
 }
 
@@ -258,11 +281,12 @@ int main(int argc, char **argv)
 		{ "seeds", 1, NULL, 'n' }, { "seed", 1, NULL, 's' },
 		{ "scenario", 1, NULL, 'c' }, { "plant", 1, NULL, 'p' },
 		{ "trace", 0, NULL, 't' }, { "jobs", 1, NULL, 'j' },
-		{ "list", 0, NULL, 'l' }, { NULL, 0, NULL, 0 }
+		{ "list", 0, NULL, 'l' }, { "replay", 0, NULL, 'r' },
+		{ NULL, 0, NULL, 0 }
 	};
 	const char *scenario = NULL, *plant = NULL;
 	const struct scenario *sc;
-	bool trace = false;
+	bool trace = false, again = false;
 	u64 first = 1, n = 0;
 	u32 i;
 	int c;
@@ -285,6 +309,9 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			trace = true;
+			break;
+		case 'r':
+			again = true;
 			break;
 		case 'j':
 			jobs = (u32)number(optarg);
@@ -309,6 +336,8 @@ int main(int argc, char **argv)
 	}
 	if (trace)
 		return trace_one(scenario, first);
+	if (again && scenario)
+		return replay(find(scenario), first);
 	printf("TAP version 13\n");
 	if (plant) {
 		for (i = 1; plant_names[i]; i++)

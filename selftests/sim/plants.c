@@ -28,6 +28,13 @@ enum plant {
 	PLANT_WRONG_HEAP,	/* a timer that has moved is taken for where it was */
 	PLANT_PREEMPT_INSIDE,	/* kgo_preempt() stops what is in the runtime */
 	PLANT_WAKER_UNLOCKED,	/* a waker is readied without its lock */
+	PLANT_LOST_FINALIZER,	/* nobody tells the finalizers' goroutine */
+	PLANT_LOST_DESTRUCTOR,	/* a value goes without being destroyed */
+	PLANT_LABELS_FREED,	/* a set of labels inherited without a reference */
+	PLANT_DEAF_SUPERVISOR,	/* no barrier between telling it and looking */
+	PLANT_BLIND_DEFAULT,	/* a select does not count the turns of channels */
+	PLANT_LOST_THEN,	/* whoever a stackless one made ready is forgotten */
+	PLANT_LOST_COMPLETION,	/* no barrier between completing and looking */
 	NR_PLANTS
 };
 
@@ -52,6 +59,13 @@ const char *const plant_names[] = {
 	[PLANT_TORN_RWMUTEX]	= "torn-rwmutex",
 	[PLANT_PREEMPT_INSIDE]	= "preempt-inside",
 	[PLANT_WAKER_UNLOCKED]	= "waker-unlocked",
+	[PLANT_LOST_FINALIZER]	= "lost-finalizer",
+	[PLANT_LOST_DESTRUCTOR]	= "lost-destructor",
+	[PLANT_LABELS_FREED]	= "labels-freed",
+	[PLANT_DEAF_SUPERVISOR]	= "deaf-supervisor",
+	[PLANT_BLIND_DEFAULT]	= "blind-default",
+	[PLANT_LOST_THEN]	= "lost-then",
+	[PLANT_LOST_COMPLETION]	= "lost-completion",
 	[NR_PLANTS]		= NULL
 };
 
@@ -81,6 +95,13 @@ static const char *const shows_in[NR_PLANTS] = {
 	[PLANT_TORN_RWMUTEX]	= "rwmutex",
 	[PLANT_PREEMPT_INSIDE]	= "pingpong",
 	[PLANT_WAKER_UNLOCKED]	= "waker",
+	[PLANT_LOST_FINALIZER]	= "finalizer",
+	[PLANT_LOST_DESTRUCTOR]	= "labels",
+	[PLANT_LABELS_FREED]	= "labels",
+	[PLANT_DEAF_SUPERVISOR]	= "supervisor",
+	[PLANT_BLIND_DEFAULT]	= "select-default",
+	[PLANT_LOST_THEN]	= "conts",
+	[PLANT_LOST_COMPLETION]	= "completions",
 };
 
 u32 plant_find(const char *name)
@@ -126,8 +147,17 @@ bool sim_plant_no_mb(const char *func)
 		return !strcmp(func, "port_mb_all");
 	case PLANT_LOST_TIMER:
 		return !strcmp(func, "start_timer");
+	case PLANT_DEAF_SUPERVISOR:
+		return !strcmp(func, "wake");
+	case PLANT_LOST_COMPLETION:
+		return !strcmp(func, "arb_completed");
 	}
 	return false;
+}
+
+bool sim_plant_no_add(const char *func)
+{
+	return sim_plant == PLANT_LABELS_FREED && !strcmp(func, "get");
 }
 
 /* Is something else to be read than what is there? */
@@ -147,6 +177,10 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val)
 	case PLANT_PREEMPT_INSIDE:
 		return !strcmp(func, "kgo_preempt") && S.cur->m &&
 		       addr == &S.cur->m->d.in_sched;
+	case PLANT_LOST_DESTRUCTOR:
+		return !strcmp(func, "destroy_all") && sim_chance(0x4000);
+	case PLANT_BLIND_DEFAULT:
+		return !strcmp(func, "look") || !strcmp(func, "nothing_ready");
 	case PLANT_SEMA_HINT:
 		return !strcmp(func, "kgo_sema_release") && sim_chance(0x1000);
 	case PLANT_WRONG_HEAP:
@@ -157,8 +191,15 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val)
 
 bool sim_plant_drop_ready(const char *func)
 {
-	return sim_plant == PLANT_SKIPPED_CLOSE &&
-	       !strcmp(func, "kgo_chan_close") && sim_chance(0x8000);
+	switch (sim_plant) {
+	case PLANT_SKIPPED_CLOSE:
+		return !strcmp(func, "kgo_chan_close") && sim_chance(0x8000);
+	case PLANT_LOST_FINALIZER:
+		return !strcmp(func, "unlock_and_wake") && sim_chance(0x4000);
+	case PLANT_LOST_THEN:
+		return !strcmp(func, "begin_chan") && sim_chance(0x4000);
+	}
+	return false;
 }
 
 bool sim_plant_no_lock(const char *func)

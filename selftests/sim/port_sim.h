@@ -76,6 +76,7 @@ void sim_store(volatile void *addr, u32 size, u64 val, bool release);
 void sim_full_barrier(void);
 bool sim_plant_torn(const char *func, const volatile void *addr);
 bool sim_plant_no_mb(const char *func);
+bool sim_plant_no_add(const char *func);
 bool sim_plant_load(const char *func, const volatile void *addr, u64 *val);
 
 #define sim_step(op_, addr_, size_, val_)				\
@@ -151,7 +152,8 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val);
 		if (sim_weak)						\
 			sim_full_barrier();				\
 		sim_v_ += *(volatile __typeof__(*(p)) *)sim_p_;		\
-		*(volatile __typeof__(*(p)) *)sim_p_ = sim_v_;		\
+		if (!(unlikely(sim_plant) && sim_plant_no_add(__func__))) \
+			*(volatile __typeof__(*(p)) *)sim_p_ = sim_v_;	\
 		sim_v_;							\
 	})
 

@@ -891,11 +891,12 @@ const struct scenario scenarios[] = {
 	{ "select", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, select_main },
 	{ "select-fan", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_fan_main },
 	{ "select-self", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_self_main },
-	{ "select-default", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, select_default_main },
+	{ "select-default", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_TWO_PS, 1, select_default_main },
 	{ "lock-thread", SC_BOUND | SC_NOTHREAD, 6, lockthread_main },
 	{ "finalizer", SC_BOUND | SC_NOTHREAD, 6, finalizer_main },
 	{ "labels", SC_BOUND | SC_NOTHREAD | SC_NOMEM, 6, labels_main },
 	{ "supervisor", SC_BOUND | SC_NOTHREAD, 6, supervisor_main },
+	{ "supervisor-all", SC_BOUND | SC_NOTHREAD, 6, supervisor_all_main },
 	{ "quiesce", SC_BOUND | SC_NOMEM, 8, quiesce_main },
 	{ "deadlock", SC_BOUND | SC_DEADLOCK, 8, deadlock_main },
 	{ "timers", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, timers_main },
@@ -917,6 +918,7 @@ const struct scenario scenarios[] = {
 	{ "conts", SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, conts_main },
 	{ "conts-lock", SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, conts_lock_main },
 	{ "reserve", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, reserve_main },
+	{ "completions", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, completions_main },
 	{ "anywhere", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, anywhere_main },
 	{ NULL, 0, 0, NULL }
 };

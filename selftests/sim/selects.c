@@ -312,12 +312,11 @@ static void never_default(void *unused)
 	kgo_wg_done(&X.wg);
 }
 
-void select_default_main(void *unused)
+static void always_one(void)
 {
 	bool by_close = sim_chance(0x4000);
 	u32 v = 1, i;
 
-	(void)unused;
 	memset(&X, 0, sizeof(X));
 	X.c[0] = sim_chan("c0", sizeof(u32), 1);
 	X.c[1] = sim_chan("c1", sizeof(u32), by_close ? sim_below(2) : 1);
@@ -338,4 +337,20 @@ void select_default_main(void *unused)
 	kgo_chan_try_recv(X.c[0], NULL);
 	sim_chan_done(X.c[0]);
 	sim_chan_done(X.c[1]);
+}
+
+void select_default_main(void *unused)
+{
+	u32 n = sim_between(1, 30);
+
+	(void)unused;
+	/* Only a pause at each of its looks shows whether it compares them. */
+	if (sim_chance(0x8000)) {
+		S.o.gap = 0;
+		S.o.pct = false;
+		S.o.p_stall = sim_chance(0x8000) ? 0x2000 : 0x800;
+		S.o.p_switch = 0x1000;
+	}
+	while (n--)
+		always_one();
 }

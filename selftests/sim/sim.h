@@ -6,7 +6,7 @@
  *   store.c	store buffers
  *   world.c	port.h and the kernel's side of the arbiter: blocks, hand-offs
  *   check.c	invariants
- *   peek.c	looks into the static parts of the core
+ *   peek.c, windows.c	look into the static parts of the core
  *   trace.c	what happened, in words
  *   plants.c	bugs put in on purpose
  *   scenarios.c and others	the programs that run
@@ -192,6 +192,7 @@ void world_signal(void);
 void world_flag(struct sim_thread *t);
 void world_irq_main(void *unused);
 u32 world_nr_attached(void);
+void world_completed(void);
 void *world_stack(u32 i);
 bool world_is_stack(const volatile void *addr);
 
@@ -278,8 +279,10 @@ void lockthread_main(void *unused);
 void finalizer_main(void *unused);
 void labels_main(void *unused);
 void supervisor_main(void *unused);
+void supervisor_all_main(void *unused);
 
 /* wakers.c */
+void completions_main(void *unused);
 void anywhere_main(void *unused);
 void reserve_main(void *unused);
 void conts_main(void *unused);

@@ -8,6 +8,8 @@
  */
 #include "lib_test.h"
 
+#include <semaphore.h>
+
 static struct kgo_waker ping, pong;
 static struct kgo_wg wg;
 static int box, rounds, wrong;
@@ -61,16 +63,15 @@ GO_TEST_PS(who_is_readied_sees_what_was_written_before, 4)
 }
 
 /* As that goes by: one that is no goroutine writes when it may. */
-static int go_on;
+static sem_t go_on;
 
 static void *write_and_ready(void *arg UNUSED)
 {
 	int i;
 
 	for (i = 0; i < rounds; i++) {
-		while (!__atomic_load_n(&go_on, __ATOMIC_ACQUIRE))
-			sched_yield();
-		__atomic_store_n(&go_on, 0, __ATOMIC_RELAXED);
+		while (sem_wait(&go_on))
+			;
 		box++;
 		kgo_ready(&ping);
 	}
@@ -82,11 +83,12 @@ GO_TEST_PS(so_does_one_that_a_thread_readies, 2)
 	pthread_t t;
 	int i;
 
-	rounds = MANY(5000);
+	rounds = MANY(2000);
+	EXPECT_EQ(0, sem_init(&go_on, 0, 0));
 	EXPECT_EQ(0, pthread_create(&t, NULL, write_and_ready, NULL));
 	for (i = 0; i < rounds; i++) {
 		check(box == i);
-		__atomic_store_n(&go_on, 1, __ATOMIC_RELEASE);
+		sem_post(&go_on);
 		check(kgo_park(&ping) == 0);
 	}
 	pthread_join(t, NULL);

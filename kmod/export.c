@@ -15,6 +15,7 @@
 #include "core/names.h"
 #include "include/linux/kgo.h"
 #include "kernel.h"
+#include "runtime.h"
 
 struct kgo_call {
 	int			(*fn)(void *arg);
@@ -296,6 +297,11 @@ KGO_EXPORT_TEST(kgo_panic_hook);
 KGO_EXPORT_TEST(kgo_panic_nth);
 KGO_EXPORT_TEST(kgo_this_m);
 KGO_EXPORT_TEST(port_throw);
+
+KGO_EXPORT_TEST(kgo_runtime_create);
+KGO_EXPORT_TEST(kgo_runtime_put);
+KGO_EXPORT_TEST(kgo_thread_attach);
+KGO_EXPORT_TEST(kgo_thread_detach);
 
 KGO_EXPORT_TEST(kgo_state_name);
 KGO_EXPORT_TEST(kgo_reason_name);

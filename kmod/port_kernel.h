@@ -44,6 +44,7 @@ static_assert(sizeof(long) == sizeof(u64), "kgo needs a 64-bit kernel");
 
 #define port_load(p)		READ_ONCE(*(p))
 #define port_store(p, v)	WRITE_ONCE(*(p), (v))
+#define port_fill(p, v)		WRITE_ONCE(*(p), (v))
 /* Barriers: what they pair with is said where they are used. */
 #define port_load_acquire(p)	smp_load_acquire(p)	/* pair: see use */
 #define port_store_release(p, v) smp_store_release(p, (v))

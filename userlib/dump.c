@@ -266,19 +266,19 @@ bool kgo_is_blocked(const struct kgo_m *m)
 /* Bytes in use, as far as known, and size. */
 static void cell_stack(struct kgo_out *o, const struct kgo_gdesc *d, bool runs)
 {
-	u64 sp = port_load(&d->sp);
+	u64 sp = port_load(&d->sp), lo = port_load(&d->stack_lo);
+	u64 hi = port_load(&d->stack_hi);
 	char both[48], buf[24], *at = both, *from;
 
-	if (!d->stack_lo) {
+	if (!lo) {
 		cell(o, -12, "-");
 		return;
 	}
-	from = runs || sp < d->stack_lo || sp > d->stack_hi ? "-" :
-	       num(buf, d->stack_hi - sp);
+	from = runs || sp < lo || sp > hi ? "-" : num(buf, hi - sp);
 	while (*from)
 		*at++ = *from++;
 	*at++ = '/';
-	from = num(buf, d->stack_hi - d->stack_lo);
+	from = num(buf, hi - lo);
 	while (*from)
 		*at++ = *from++;
 	*at = 0;
@@ -301,7 +301,7 @@ static void out_row(struct kgo_out *o, const struct kgo_gdesc *d, u64 now)
 	if (state == KGO_G_WAITING)
 		reason = kgo_reason_name(port_load(&d->reason));
 
-	first_cell(o, 8, num(buf, d->goid));
+	first_cell(o, 8, num(buf, port_load(&d->goid)));
 	cell(o, -17, name ? name : "?");
 	cell(o, -23, reason && *reason ? reason : "-");
 	if ((state == KGO_G_WAITING || state == KGO_G_RUNNABLE) && since &&
@@ -312,7 +312,7 @@ static void out_row(struct kgo_out *o, const struct kgo_gdesc *d, u64 now)
 	cell_index(o, 5, runs ? port_load(&d->p) : KGO_NONE);
 	cell_index(o, 5, runs ? m : KGO_NONE);
 	cell_index(o, 7, runs ? port_load(&kgo_m_at(m)->d.tid) : KGO_NONE);
-	cell_num(o, 8, d->parent);
+	cell_num(o, 8, port_load(&d->parent));
 	cell(o, -24, site ? name_or(site->start, "-") : "-");
 	cell_site(o, -40, site);
 	cell_stack(o, d, runs);

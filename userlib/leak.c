@@ -134,7 +134,7 @@ static bool is_ours(const char *line, const char *place)
 static bool is_ignored(const struct kgo_leak_opts *opts, const struct kgo_g *g,
 		       const char *text)
 {
-	const struct kgo_site *site = (const struct kgo_site *)g->d.site;
+	const struct kgo_site *site = (const struct kgo_site *)port_load(&g->d.site);
 	static const char created[] = "created by ";
 	const char *start = site && site->start ? (const char *)site->start : "";
 	const char *line = text, *next;

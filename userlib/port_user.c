@@ -125,7 +125,7 @@ void port_g_init(struct kgo_g *g)
 	 */
 	top -= (g->index & 15) * 64;
 	san_g_init(g);
-	g->d.sp = arch_stack_init(top, !g->d.sp);
+	port_fill(&g->d.sp, arch_stack_init(top, !g->d.sp));
 }
 
 /* First on a goroutine's stack, and never left. */

@@ -63,6 +63,7 @@ typedef __s64 s64;
 
 #define port_load(p)		__atomic_load_n((p), PORT_LOAD)
 #define port_store(p, v)	__atomic_store_n((p), (v), PORT_STORE)
+#define port_fill(p, v)		__atomic_store_n((p), (v), PORT_STORE)
 #define port_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define port_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define port_xchg(p, v)		__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)

@@ -188,9 +188,9 @@ int port_stack_alloc(struct kgo_g *g, size_t size)
 		san_root_add((void *)(hi + KGO_PAGE), size);
 		hi += size + KGO_PAGE;
 	}
-	g->d.stack_lo = hi - size;
-	g->d.stack_hi = hi;
-	g->d.sp = 0;
+	port_fill(&g->d.stack_lo, hi - size);
+	port_fill(&g->d.stack_hi, hi);
+	port_fill(&g->d.sp, 0);
 	return 0;
 }
 
@@ -209,8 +209,8 @@ void port_stack_free(struct kgo_g *g)
 		san_stack_gone(g->d.stack_lo, size);
 		unmap(g->d.stack_lo - KGO_PAGE, size + KGO_PAGE);
 	}
-	g->d.stack_lo = 0;
-	g->d.stack_hi = 0;
+	port_fill(&g->d.stack_lo, 0);
+	port_fill(&g->d.stack_hi, 0);
 }
 
 /**

@@ -76,7 +76,7 @@ static void unwind(struct kgo_trace *t)
 /* The scan bit keeps a waiting goroutine from running on meanwhile. */
 static void walk_parked(struct kgo_trace *t, struct kgo_g *g)
 {
-	u64 sp, lo = g->d.stack_lo, hi = g->d.stack_hi;
+	u64 sp, lo = port_load(&g->d.stack_lo), hi = port_load(&g->d.stack_hi);
 	struct arch_frame f;
 
 	if (!lo || g->bound)

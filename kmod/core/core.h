@@ -197,20 +197,20 @@ static inline struct kgo_g *kgo_g_take(struct kgo_gq *gfree)
 	return g;
 }
 
-/* What a goroutine is, from its start on. */
+/* What a goroutine is, from its start on.  Tables read it at any time. */
 static inline void kgo_g_fill(struct kgo_g *g, u64 goid, u64 parent,
 			      void (*fn)(void *), void *arg,
 			      const struct kgo_site *site)
 {
 	g->arg = arg;
 	port_store(&g->bound, NULL);
-	g->d.flags = 0;
-	g->d.goid = goid;
-	g->d.parent = parent;
-	g->d.fn = (u64)(unsigned long)fn;
-	g->d.site = (u64)(unsigned long)site;
-	g->d.m = KGO_NONE;
-	g->d.p = KGO_NONE;
+	port_fill(&g->d.flags, 0);
+	port_fill(&g->d.goid, goid);
+	port_fill(&g->d.parent, parent);
+	port_fill(&g->d.fn, (u64)(unsigned long)fn);
+	port_fill(&g->d.site, (u64)(unsigned long)site);
+	port_fill(&g->d.m, KGO_NONE);
+	port_fill(&g->d.p, KGO_NONE);
 }
 
 /* rt.c */
@@ -288,13 +288,13 @@ static inline int kgo_g_hold(struct kgo_g *g)
 	int ret = port_hold((const struct kgo_site *)(unsigned long)g->d.site);
 
 	if (ret > 0)
-		g->d.flags |= KGO_GF_HELD;
+		port_fill(&g->d.flags, g->d.flags | KGO_GF_HELD);
 	return ret < 0 ? ret : 0;
 }
 
 static inline void kgo_g_unhold(struct kgo_g *g)
 {
-	g->d.flags &= (u16)~KGO_GF_HELD;
+	port_fill(&g->d.flags, g->d.flags & (u16)~KGO_GF_HELD);
 	port_unhold((const struct kgo_site *)(unsigned long)g->d.site);
 }
 

@@ -210,7 +210,7 @@ static inline int g_make(struct kgo_m *m, struct kgo_g **gp, size_t stack_size)
 	if (!bare && !g->d.stack_lo) {
 		ret = port_stack_alloc(g, stack_size);
 		if (ret) {
-			g->d.flags = 0;
+			port_fill(&g->d.flags, 0);
 			kgo_g_free(m, g);
 			return ret;
 		}
@@ -227,7 +227,7 @@ static inline void g_become(struct kgo_m *m, struct kgo_g *g, void (*fn)(void *)
 	kgo_g_fill(g, g_number(p), m && m->curg ? m->curg->d.goid : 0, fn, arg,
 		   site);
 	if (unlikely(flags)) {
-		g->d.flags = flags;
+		port_fill(&g->d.flags, flags);
 		if (flags & KGO_GF_STACKLESS)
 			port_store(&g->cont, NULL);
 	}
@@ -312,7 +312,7 @@ void kgo_g_free(struct kgo_m *m, struct kgo_g *g)
 			return;
 		}
 		port_stack_free(g);
-		g->d.flags = 0;
+		port_fill(&g->d.flags, 0);
 	}
 	if (unlikely(!p)) {
 		g_to_global_one(g, bare);

@@ -379,7 +379,7 @@ static inline bool start_easily(const struct kgo_site *site,
 	}
 	kgo_g_fill(g, p->goid_next++, m->curg->d.goid, fn, arg, site);
 	if (hold)
-		g->d.flags = KGO_GF_HELD;
+		port_fill(&g->d.flags, KGO_GF_HELD);
 	port_g_init(g);
 	port_store(&p->d.spawned, p->d.spawned + 1);
 	kgo_g_set_state(g, port_load(&g->d.state), KGO_G_RUNNABLE);

@@ -18,6 +18,9 @@
  *
  *   port_load(p)		no tearing, no order
  *   port_store(p, v)		no tearing, no order
+ *   port_fill(p, v)		no tearing, no order: into a record that nobody but
+ *				the tables looks at before something stronger
+ *				hands it on, so that it is no step of the simulator
  *   port_load_acquire(p)	what is after it stays after it
  *   port_store_release(p, v)	what is before it stays before it
  *   port_cas(p, old, new)	true if *p was old and is now new; full barrier

@@ -37,7 +37,7 @@ static void free_all(struct kgo_stock *s)
 	/* Nobody else has it. */
 	while ((g = kgo_gq_pop(&s->idle))) {
 		g->x->stock = NULL;
-		g->d.flags &= (u16)~KGO_GF_RESERVED;
+		port_fill(&g->d.flags, g->d.flags & (u16)~KGO_GF_RESERVED);
 		kgo_g_free(m, g);
 	}
 	kgo_leave_any(m);

@@ -383,9 +383,9 @@ static void fire_func(struct kgo_alarm *a, struct fired *f)
 	struct kgo_g *g = f->spare;
 
 	g->arg = t->arg;
-	g->d.fn = (u64)(unsigned long)t->fn;
-	g->d.site = (u64)(unsigned long)t->site;
-	g->d.parent = t->parent;
+	port_fill(&g->d.fn, (u64)(unsigned long)t->fn);
+	port_fill(&g->d.site, (u64)(unsigned long)t->site);
+	port_fill(&g->d.parent, t->parent);
 	if (unlikely(kgo_g_hold(g)))
 		return;
 	f->spare = NULL;

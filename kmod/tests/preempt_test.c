@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When a time slice is over, from records alone; and that goroutines of the
- * kernel which only poll let others go on.
+ * When a time slice is over, from records alone; that goroutines of the kernel
+ * which only poll let others go on; and that a thread's timer ends with it.
  */
+#include <linux/completion.h>
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+#include <linux/sched/task.h>
+
 #include "test.h"
 #include "../core/arb.h"
+#include "../runtime.h"
 
 #define AGAIN_NS	NSEC_PER_MSEC	/* of slice.c */
 
@@ -151,11 +157,82 @@ KGO_TEST(who_only_polls_lets_others_go_on)
 	KUNIT_EXPECT_EQ(test, kgo_chan_free(p.empty), 0);
 }
 
+/* Who keeps the memory of a thread that leaves, and looks at its timer then. */
+struct witness {
+	struct kgo_runtime *rt;
+	struct completion holds;
+	bool left;			/* the thread has, and has slept since */
+	bool was_queued, is_queued, is_known;
+};
+
+static int hold_and_look(void *arg)
+{
+	struct witness *w = arg;
+	struct kgo_thread *th;
+
+	rcu_read_lock();
+	th = xa_load(&w->rt->threads, 0);
+	w->was_queued = hrtimer_active(&th->tick);
+	complete(&w->holds);
+	/* The other one may have this CPU meanwhile. */
+	while (!smp_load_acquire(&w->left))	/* pair: store in the test */
+		cpu_relax();
+	w->is_known = xa_load(&w->rt->threads, 0);
+	w->is_queued = hrtimer_active(&th->tick);
+	rcu_read_unlock();
+	return 0;
+}
+
+/*
+ * A slice is so short that its timer would have ended by itself before the
+ * memory is given back, mostly: here it is an hour.
+ */
+static void a_threads_timer_has_ended_before_its_memory_is_gone(struct kunit *test)
+{
+	const struct kgo_runtime_args args = {
+		.nr_ps = 1, .nr_ms = 1, .nr_gs = 64, .features = KGO_FEAT_PREEMPT,
+	};
+	struct witness w = { .is_queued = true, .is_known = true };
+	struct task_struct *task;
+	struct kgo_thread *th;
+
+	if (!IS_ENABLED(CONFIG_PREEMPT_RCU))
+		kunit_skip(test, "a reader would keep this thread from its CPU");
+	init_completion(&w.holds);
+	w.rt = kgo_runtime_create(&args);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(w.rt));
+	KUNIT_ASSERT_EQ(test, kgo_thread_attach(w.rt, &th), 0);
+	hrtimer_start(&th->tick, ms_to_ktime(3600 * MSEC_PER_SEC),
+		      HRTIMER_MODE_REL_PINNED);
+
+	task = kthread_create(hold_and_look, &w, "kgo_witness");
+	if (!IS_ERR(task)) {
+		get_task_struct(task);
+		wake_up_process(task);
+		wait_for_completion(&w.holds);
+	}
+	KUNIT_EXPECT_EQ(test, kgo_thread_detach(th), 0);
+	/* Whatever could start it again has had the time to. */
+	schedule_timeout_uninterruptible(1);
+	smp_store_release(&w.left, true);	/* pair: hold_and_look() */
+	KUNIT_EXPECT_FALSE(test, IS_ERR(task));
+	if (!IS_ERR(task)) {
+		/* It has to have ended, and is not told to. */
+		kthread_stop(task);
+		put_task_struct(task);
+	}
+	KUNIT_EXPECT_TRUE(test, w.was_queued);
+	KUNIT_EXPECT_FALSE(test, w.is_known);
+	KUNIT_EXPECT_FALSE(test, w.is_queued);
+	kgo_runtime_put(w.rt);
+}
+
 static struct kunit_case preempt_cases[] = {
 	KUNIT_CASE(a_slice_is_over_in_time_and_again),
 	KUNIT_CASE(who_waits_ends_a_slice),
 	KUNIT_CASE(another_slice_or_owner_has_its_own_time),
 	KUNIT_CASE(who_only_polls_lets_others_go_on),
+	KUNIT_CASE(a_threads_timer_has_ended_before_its_memory_is_gone),
 	{}
 };
 

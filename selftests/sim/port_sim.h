@@ -115,6 +115,7 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val);
 #define port_load_acquire(p)	sim_load(p, SIM_ACQUIRE)
 #define port_store(p, v)	sim_put(p, v, SIM_STORE)
 #define port_store_release(p, v) sim_put(p, v, SIM_RELEASE)
+#define port_fill(p, v)		((void)(*(volatile __typeof__(*(p)) *)(p) = (v)))
 
 #define port_cas(p, old, new)						\
 	__extension__ ({						\

@@ -78,7 +78,9 @@ static int limiter_wait(struct limiter *l, struct kgo_ctx *ctx)
 		KGO_RECV(kgo_ctx_done(ctx), NULL),
 	};
 
-	return kgo_select(cases, 2) ? kgo_ctx_err(ctx) : 0;
+	if (!kgo_select(cases, 2))
+		return 0;
+	return kgo_ctx_err(ctx);
 }
 
 /* Eight requests, of which none waits for longer than 4 ms. */

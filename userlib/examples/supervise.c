@@ -35,7 +35,7 @@ static int cache(struct kgo_ctx *ctx, void *arg)
 {
 	(void)arg;
 	if (troubles++ < 2)
-		kgo_panic("cache: out of luck");
+		kgo_panic("out of luck");
 	kgo_chan_close(up);
 	return serve(ctx, NULL);
 }

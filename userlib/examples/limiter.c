@@ -83,28 +83,34 @@ static int limiter_wait(struct limiter *l, struct kgo_ctx *ctx)
 	return kgo_ctx_err(ctx);
 }
 
-/* Eight requests, of which none waits for longer than 4 ms. */
+/* It does not wait for longer than 4 ms. */
+static int request(struct limiter *l)
+{
+	struct kgo_ctx *ctx;
+	int err;
+
+	ctx = kgo_ctx_with_timeout(kgo_ctx_background(), 4 * MS);
+	if (!ctx)
+		return -ENOMEM;
+	err = limiter_wait(l, ctx);
+	kgo_ctx_cancel(ctx, 0);
+	kgo_ctx_put(ctx);
+	return err;
+}
+
 static void requests(void *arg)
 {
 	unsigned long long begin = kgo_now();
+	int *ret = arg, i, err;
 	struct limiter l;
-	struct kgo_ctx *ctx;
-	int i, err;
 
-	*(int *)arg = limiter_begin(&l, kgo_ctx_background(), 3, 5 * MS);
-	if (*(int *)arg)
+	*ret = limiter_begin(&l, kgo_ctx_background(), 3, 5 * MS);
+	if (*ret)
 		return;
-	for (i = 1; i <= 8 && !*(int *)arg; i++) {
-		ctx = kgo_ctx_with_timeout(kgo_ctx_background(), 4 * MS);
-		if (!ctx) {
-			*(int *)arg = -ENOMEM;
-			break;
-		}
-		err = limiter_wait(&l, ctx);
+	for (i = 1; i <= 8; i++) {
+		err = request(&l);
 		printf("%d %s after %llu ms\n", i, err ? "refused" : "served",
 		       (kgo_now() - begin) / 1000000);
-		kgo_ctx_cancel(ctx, 0);
-		kgo_ctx_put(ctx);
 	}
 	limiter_end(&l);
 }

@@ -190,6 +190,11 @@ void port_deadlock(const char *msg)
 	port_throw(msg);
 }
 
+void port_fatal(const char *msg)
+{
+	port_throw(msg);
+}
+
 void port_throw(const char *msg)
 {
 	void (*hook)(const char *msg) = READ_ONCE(kgo_throw_hook);

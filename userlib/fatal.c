@@ -106,7 +106,7 @@ void port_deadlock(const char *msg)
 	_exit(2);
 }
 
-void port_throw(const char *msg)
+static void die(const char *msg)
 {
 	struct kgo_out o = { .fd = STDERR_FILENO };
 
@@ -115,5 +115,16 @@ void port_throw(const char *msg)
 	if (kgo_self_g())
 		kgo_out_self(&o, __builtin_frame_address(0), KGO_OUT_STACK);
 	kgo_out_flush(&o);
+}
+
+void port_fatal(const char *msg)
+{
+	die(msg);
+	_exit(2);
+}
+
+void port_throw(const char *msg)
+{
+	die(msg);
 	abort();
 }

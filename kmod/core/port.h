@@ -331,6 +331,16 @@ void port_panic(const char *msg);
 void port_deadlock(const char *msg);
 
 /**
+ * port_fatal() - The program did what nothing can be recovered from
+ * @msg: Go's words for it, after "fatal error: "
+ *
+ * A program prints it with the calling goroutine's stack and ends with status 2.
+ * The kernel warns and goes on: what was asked for is not done.
+ * CONTEXT: any, with no lock held.
+ */
+void port_fatal(const char *msg);
+
+/**
  * port_throw() - An invariant of the runtime is broken; nothing can go on
  * @msg: which
  *

@@ -66,7 +66,7 @@ void kgo_rwmutex_runlock(struct kgo_rwmutex *rw)
 	if (likely(!is_writer_here(readers)))
 		return;
 	if (unlikely(readers + 1 == 0 || readers + 1 == -RW_MAX)) {
-		port_throw("sync: RUnlock of unlocked RWMutex");
+		port_fatal("sync: RUnlock of unlocked RWMutex");
 		return;
 	}
 	/* A writer waits: is this the last reader that it waits for? */
@@ -107,7 +107,7 @@ void kgo_rwmutex_unlock(struct kgo_rwmutex *rw)
 	s32 readers = add(&rw->readers, RW_MAX);
 
 	if (unlikely(readers >= RW_MAX)) {
-		port_throw("sync: Unlock of unlocked RWMutex");
+		port_fatal("sync: Unlock of unlocked RWMutex");
 		return;
 	}
 	while (readers-- > 0)

@@ -169,7 +169,7 @@ static noinline void mutex_unlocked(struct kgo_mutex *mu, u32 new)
 	u32 old;
 
 	if (unlikely(!((new + MU_LOCKED) & MU_LOCKED))) {
-		port_throw("sync: unlock of unlocked mutex");
+		port_fatal("sync: unlock of unlocked mutex");
 		return;
 	}
 	if (new & MU_STARVING) {

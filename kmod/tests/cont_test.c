@@ -15,7 +15,8 @@ static const struct kgo_attr bare = { .flags = KGO_ATTR_STACKLESS };
 
 struct shared {
 	struct kgo_chan *c;
-	struct kgo_wg wg;
+	struct kgo_ctx *ctx;
+	struct kgo_wg wg, others;
 	struct kgo_mutex mu;
 	struct kgo_case k[2];
 	u32 v, to[2];
@@ -118,6 +119,81 @@ KGO_TEST(a_select_ends_in_time_and_leaves_no_waiter)
 	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
 	KUNIT_EXPECT_EQ(test, kgo_chan_free(a), 0);
 	KUNIT_EXPECT_EQ(test, kgo_chan_free(b), 0);
+}
+
+static void waits_for_wg(void *arg)
+{
+	struct shared *s = arg;
+
+	kgo_wg_wait_then(&s->others, note, s);
+}
+
+static void waits_for_ctx(void *arg)
+{
+	struct shared *s = arg;
+
+	kgo_ctx_done_then(s->ctx, note, s);
+}
+
+/* Started and parked, then let go. */
+static void start(struct kunit *test, struct shared *s, void (*fn)(void *arg),
+		  u16 reason)
+{
+	s->ret = 0x5a5a5a5a;
+	kgo_wg_add(&s->wg, 1);
+	KUNIT_EXPECT_EQ(test, kgo_go_attr(fn, s, &bare), 0);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_waiting(1, reason));
+	KUNIT_EXPECT_EQ(test, s->ret, 0x5a5a5a5a);
+}
+
+KGO_TEST(each_wait_ends_with_what_it_waits_for)
+{
+	struct shared s = {};
+	u32 v = 9;
+
+	s.c = kgo_chan_make(sizeof(u32), 0);
+	s.ctx = kgo_ctx_with_cancel(kgo_ctx_background());
+
+	start(test, &s, receives, KGO_WAIT_CHAN_RECEIVE);
+	KUNIT_EXPECT_EQ(test, kgo_chan_send(s.c, &v), 0);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, s.ret, 1);
+	KUNIT_EXPECT_EQ(test, s.v, 9);
+
+	start(test, &s, sends, KGO_WAIT_CHAN_SEND);
+	v = 0;
+	KUNIT_EXPECT_EQ(test, kgo_chan_recv(s.c, &v), 1);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, s.ret, 0);
+	KUNIT_EXPECT_EQ(test, v, 9);
+
+	kgo_mutex_lock(&s.mu);
+	start(test, &s, locks, KGO_WAIT_MUTEX);
+	kgo_mutex_unlock(&s.mu);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, s.ret, 0);
+	KUNIT_EXPECT_FALSE(test, kgo_mutex_try_lock(&s.mu));
+
+	kgo_wg_add(&s.others, 1);
+	start(test, &s, waits_for_wg, KGO_WAIT_WAITGROUP);
+	kgo_wg_done(&s.others);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, s.ret, 0);
+
+	start(test, &s, waits_for_ctx, KGO_WAIT_CHAN_RECEIVE);
+	kgo_ctx_cancel(s.ctx, -EIO);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_NE(test, s.ret, 0x5a5a5a5a);
+
+	start(test, &s, receives, KGO_WAIT_CHAN_RECEIVE);
+	kgo_chan_close(s.c);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, s.ret, 0);
+	KUNIT_EXPECT_EQ(test, s.v, 0);
+
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+	kgo_ctx_put(s.ctx);
+	KUNIT_EXPECT_EQ(test, kgo_chan_free(s.c), 0);
 }
 
 static void note_turn(void *arg, int ret)
@@ -233,6 +309,7 @@ static struct kunit_case cont_cases[] = {
 	KUNIT_CASE(both_kinds_wait_in_one_line),
 	KUNIT_CASE(a_crowd_needs_no_threads),
 	KUNIT_CASE(a_panic_ends_that_one_alone),
+	KUNIT_CASE(each_wait_ends_with_what_it_waits_for),
 	{}
 };
 

@@ -64,6 +64,89 @@ KGO_TEST(a_lost_cancel_is_counted_and_runs_what_waits_for_it)
 	KUNIT_EXPECT_FALSE(test, kgo_ctx_after_stop(a));
 }
 
+KGO_TEST(after_func_runs_once_or_was_stopped)
+{
+	struct kgo_ctx *ctx = kgo_ctx_with_cancel(kgo_ctx_background());
+	atomic_t ran = ATOMIC_INIT(0);
+	struct kgo_ctx_after *a = kgo_ctx_after_func(ctx, count_one, &ran);
+	struct kgo_ctx_after *b = kgo_ctx_after_func(ctx, count_one, &ran);
+
+	KUNIT_EXPECT_TRUE(test, kgo_ctx_after_stop(a));
+	KUNIT_EXPECT_EQ(test, kgo_ctx_cancel(ctx, 0), 1);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+	KUNIT_EXPECT_EQ(test, atomic_read(&ran), 1);
+	KUNIT_EXPECT_FALSE(test, kgo_ctx_after_stop(b));
+	/* Of one that is cancelled it runs at once. */
+	a = kgo_ctx_after_func(ctx, count_one, &ran);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+	KUNIT_EXPECT_EQ(test, atomic_read(&ran), 2);
+	KUNIT_EXPECT_FALSE(test, kgo_ctx_after_stop(a));
+	kgo_ctx_put(ctx);
+}
+
+KGO_TEST(the_nearest_value_and_the_earlier_deadline_count)
+{
+	u64 now = ktime_get_ns();
+	unsigned long long when = 0;
+	struct kgo_ctx *far = kgo_ctx_with_deadline(kgo_ctx_background(), now + HOUR_NS);
+	struct kgo_ctx *outer = kgo_ctx_with_value(far, &key, far);
+	struct kgo_ctx *farther = kgo_ctx_with_deadline(outer, now + 2 * HOUR_NS);
+	struct kgo_ctx *inner = kgo_ctx_with_value(farther, &key, test);
+
+	KUNIT_EXPECT_TRUE(test, kgo_ctx_deadline(inner, &when));
+	KUNIT_EXPECT_EQ(test, when, now + HOUR_NS);
+	KUNIT_EXPECT_PTR_EQ(test, kgo_ctx_value(farther, &key), (void *)far);
+	KUNIT_EXPECT_PTR_EQ(test, kgo_ctx_value(inner, &key), (void *)test);
+	KUNIT_EXPECT_NULL(test, kgo_ctx_value(inner, &when));
+	kgo_ctx_put(inner);
+	kgo_ctx_cancel(farther, 0);
+	kgo_ctx_put(farther);
+	/* A child's end is not its parent's. */
+	KUNIT_EXPECT_EQ(test, kgo_ctx_err(far), 0);
+	kgo_ctx_put(outer);
+	kgo_ctx_cancel(far, 0);
+	kgo_ctx_put(far);
+}
+
+/* Derived and cancelled by many while the parent ends. */
+static void derive(void *arg)
+{
+	struct kgo_ctx *parent = arg, *c;
+	u32 i;
+
+	for (i = 0; i < 200; i++) {
+		c = i % 2 ? kgo_ctx_with_cancel(parent) :
+			    kgo_ctx_with_timeout(parent, i * NSEC_PER_USEC);
+		if (!c)
+			continue;
+		if (i % 16 == 0)
+			kgo_yield();
+		kgo_ctx_cancel(c, 0);
+		kgo_ctx_put(c);
+	}
+	kgo_ctx_put(parent);
+}
+
+KGO_TEST(derived_while_the_parent_is_cancelled)
+{
+	u64 lost = kgo_ctx_lost();
+	struct kgo_ctx *ctx;
+	u32 round, i;
+
+	for (round = 0; round < 20; round++) {
+		ctx = kgo_ctx_with_cancel(kgo_ctx_background());
+		for (i = 0; i < 4; i++)
+			KUNIT_EXPECT_EQ(test, kgo_go(derive, kgo_ctx_get(ctx)), 0);
+		for (i = 0; i < round; i++)
+			kgo_yield();
+		KUNIT_EXPECT_EQ(test, kgo_ctx_cancel(ctx, -EIO), 1);
+		KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+		KUNIT_EXPECT_EQ(test, kgo_ctx_cause(ctx), -EIO);
+		kgo_ctx_put(ctx);
+	}
+	KUNIT_EXPECT_EQ(test, kgo_ctx_lost(), lost);
+}
+
 /* How many rows were made at a line of this file. */
 static u32 rows_of(u32 line)
 {
@@ -100,6 +183,9 @@ static struct kunit_case context_cases[] = {
 	KUNIT_CASE(a_deadline_cancels),
 	KUNIT_CASE(a_lost_cancel_is_counted_and_runs_what_waits_for_it),
 	KUNIT_CASE(the_table_has_each_once),
+	KUNIT_CASE(after_func_runs_once_or_was_stopped),
+	KUNIT_CASE(the_nearest_value_and_the_earlier_deadline_count),
+	KUNIT_CASE(derived_while_the_parent_is_cancelled),
 	{}
 };
 

@@ -66,8 +66,34 @@ KGO_TEST(object_has_one_owner_and_is_dropped_once)
 	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
 }
 
+KGO_TEST(what_is_not_used_goes_with_the_second_trim)
+{
+	struct shared s = {
+		.pool = { .make = make_obj, .drop = drop_obj },
+	};
+	void *obj;
+
+	s.pool.arg = &s;
+	obj = kgo_pool_get(&s.pool);
+	KUNIT_EXPECT_NOT_NULL(test, obj);
+	kgo_pool_put(&s.pool, obj);
+	kgo_pool_trim(&s.pool);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.dropped), 0);
+	/* Used again it stays for longer. */
+	KUNIT_EXPECT_PTR_EQ(test, kgo_pool_get(&s.pool), obj);
+	kgo_pool_put(&s.pool, obj);
+	kgo_pool_trim(&s.pool);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.dropped), 0);
+	kgo_pool_trim(&s.pool);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.dropped), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.made), 1);
+	kgo_pool_destroy(&s.pool);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.dropped), 1);
+}
+
 static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(object_has_one_owner_and_is_dropped_once),
+	KUNIT_CASE(what_is_not_used_goes_with_the_second_trim),
 	{}
 };
 

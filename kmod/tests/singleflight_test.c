@@ -66,9 +66,39 @@ KGO_TEST(result_comes_by_channel)
 	KUNIT_EXPECT_EQ(test, kgo_chan_free(c), 0);
 }
 
+static int quick_answer(void *arg, void **val)
+{
+	struct shared *s = arg;
+
+	atomic_inc(&s->calls);
+	*val = &s->wrong;
+	return 0;
+}
+
+KGO_TEST(what_is_forgotten_is_called_again)
+{
+	struct kgo_flight_result res = {};
+	struct shared s = {};
+
+	KUNIT_EXPECT_EQ(test, kgo_wg_go(&s.wg, want, &s), 0);
+	while (!atomic_read(&s.calls))
+		kgo_sleep(NSEC_PER_USEC);
+	kgo_flight_forget(&s.f, "key", 3);
+	KUNIT_EXPECT_EQ(test, kgo_flight_do(&s.f, "key", 3, quick_answer, &s, &res), 0);
+	KUNIT_EXPECT_PTR_EQ(test, res.val, (void *)&s.wrong);
+	KUNIT_EXPECT_FALSE(test, res.shared);
+	WRITE_ONCE(s.go, true);
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.calls), 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.wrong), 0);
+	KUNIT_EXPECT_NULL(test, s.f.calls);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+}
+
 static struct kunit_case singleflight_cases[] = {
 	KUNIT_CASE(those_who_come_meanwhile_share_one_call),
 	KUNIT_CASE(result_comes_by_channel),
+	KUNIT_CASE(what_is_forgotten_is_called_again),
 	{}
 };
 

@@ -232,7 +232,7 @@ TEST(to_wait_without_the_mutex_is_fatal)
 	struct ended e;
 
 	run_child(&e, wait_without_mutex, NULL);
-	EXPECT_THROW(e, "unlock of unlocked mutex");
+	EXPECT_PANIC(e, "fatal error: sync: unlock of unlocked mutex");
 }
 
 TEST_HARNESS_MAIN

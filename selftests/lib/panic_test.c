@@ -407,7 +407,7 @@ TEST(unlock_of_an_unlocked_mutex_is_fatal)
 	struct ended e;
 
 	run_child(&e, unlock_unlocked, NULL);
-	EXPECT_THROW(e, "unlock of unlocked mutex");
+	EXPECT_PANIC(e, "fatal error: sync: unlock of unlocked mutex\n\ngoroutine 1 [running]:\n");
 }
 
 /* Not optimised into a loop: each frame is used after the next has returned. */

@@ -235,7 +235,7 @@ TEST(to_unlock_what_is_not_locked_is_fatal)
 
 	for (i = 0; i < 4; i++) {
 		run_child(&e, misuse, (void *)i);
-		EXPECT_THROW(e, i < 2 ? "fatal error: sync: Unlock of unlocked RWMutex" :
+		EXPECT_PANIC(e, i < 2 ? "fatal error: sync: Unlock of unlocked RWMutex" :
 				"fatal error: sync: RUnlock of unlocked RWMutex");
 	}
 }

@@ -818,6 +818,11 @@ void port_unrecovered(struct kgo_panic *p)
 		 (const char *)p->value);
 }
 
+void port_fatal(const char *msg)
+{
+	port_throw(msg);
+}
+
 void port_throw(const char *msg)
 {
 	if (!S.cur) {

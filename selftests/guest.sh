@@ -22,10 +22,10 @@ one-cpu insmod /notifiers.ko || wrong 'insmod notifiers.ko'
 faults=/sys/kernel/debug/failslab pages=/sys/kernel/debug/fail_page_alloc
 if [ -e $faults ]; then
 	for knob in $faults/ignore-gfp-wait $pages/ignore-gfp-wait $pages/ignore-gfp-highmem; do
-		echo N >$knob || wrong $knob
+		echo N >"$knob" || wrong "$knob"
 	done
 	for knob in $faults/verbose $pages/verbose $pages/min-order; do
-		echo 0 >$knob || wrong $knob
+		echo 0 >"$knob" || wrong "$knob"
 	done
 fi
 

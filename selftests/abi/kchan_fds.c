@@ -10,7 +10,12 @@
 #include "kgo_abi.h"
 
 #include <linux/kgo_kchan.h>
+#include <poll.h>
 #include <sys/socket.h>
+
+#include "../../kmod/samples/kgo_pipeline.h"
+
+#define PIPELINE "/kgo_pipeline.ko"	/* where the guest has it */
 
 static int make(int fd[2], __u32 flags)
 {
@@ -352,6 +357,47 @@ TEST_F(two, ends_in_a_socket_that_nobody_reads_are_closed_with_it)
 	close(sv[0]);
 	close(sv[1]);
 	EXPECT_EQ(0, read(self->to[0], &c, 1));
+}
+
+/* The module that made the channel goes, with its goroutines and its interrupt. */
+TEST(the_makers_module_goes_and_its_messages_and_the_end_come)
+{
+	int ko = open(PIPELINE, O_RDONLY | O_CLOEXEC), dev, fd, i;
+	char buf[sizeof(struct kgo_batch)];
+	struct pollfd p;
+	pid_t pid;
+	ssize_t n;
+
+	if (ko < 0)
+		SKIP(return, "no " PIPELINE);
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, syscall(SYS_finit_module, ko, "period_us=1000", 0));
+		ASSERT_TRUE(until((dev = open("/dev/kgo_pipeline", O_RDONLY | O_CLOEXEC)) >= 0));
+		fd = ioctl(dev, KGO_PIPELINE_IOC_FD);
+		ASSERT_LE(0, fd);
+		ASSERT_LT(0, read(fd, buf, sizeof(buf)));
+		/* One who reads on, in his sleep when it happens or not. */
+		pid = fork();
+		if (!pid) {
+			close(dev);
+			while ((n = read(fd, buf, sizeof(buf))) > 0)
+				if (n % (ssize_t)sizeof(struct kgo_sample))
+					_exit(1);
+			_exit(n ? 2 : 0);
+		}
+		/* Its device is what holds it; the fd of the channel does not. */
+		EXPECT_EQ(-1, syscall(SYS_delete_module, "kgo_pipeline", O_NONBLOCK));
+		close(dev);
+		ASSERT_TRUE(until(!syscall(SYS_delete_module, "kgo_pipeline", O_NONBLOCK)));
+		EXPECT_EQ(0, exit_code(pid));
+		EXPECT_EQ(0, read(fd, buf, sizeof(buf)));
+		p = (struct pollfd){ .fd = fd, .events = POLLIN };
+		EXPECT_EQ(1, poll(&p, 1, 0));
+		EXPECT_EQ(POLLHUP, p.revents);
+		EXPECT_EQ(-1, syscall(SYS_delete_module, "kgo", O_NONBLOCK));
+		close(fd);
+	}
+	close(ko);
 }
 
 TEST_HARNESS_MAIN_OR(other)

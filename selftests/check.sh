@@ -10,7 +10,7 @@
 #   tsan     the library under ThreadSanitizer
 #   matrix   "guest" on the kernels 6.12 and 7.2
 #   kcsan    "guest" on a kernel with the data race checker
-#   soak     half an hour of random blocking and garbage
+#   soak     half an hour of random blocking and garbage, 100 unloads, more failing allocations
 #
 # Each stage streams what it does. A report of the kernel, a guest that dies, a stage without a single
 # test: all of these are failures. The last line is
@@ -170,8 +170,8 @@ for stage; do
 		;;
 	soak)
 		guest soak 6.1 3600 KGO_STRESS_SECONDS=900 KGO_GARBAGE_SECONDS=300 KGO_ABI_TESTS='"abi/stress abi/garbage"'
-		guest soak-kasan kasan 3600 KGO_STRESS_SECONDS=600 KGO_GARBAGE_SECONDS=300 KGO_ABI_TESTS='"abi/stress abi/garbage"' \
-			KGO_LIB_TESTS=none
+		guest soak-kasan kasan 3600 KGO_STRESS_SECONDS=600 KGO_GARBAGE_SECONDS=300 KGO_UNLOADS=100 KGO_FAULT_STEP=3 \
+			KGO_ABI_TESTS='"abi/stress abi/garbage abi/faults"' KGO_LIB_TESTS=none
 		;;
 	*)
 		echo "check.sh: no stage '$stage'" >&2

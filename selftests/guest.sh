@@ -3,6 +3,7 @@
 # What runs inside the guest; check.sh puts settings in front of it:
 #
 #   KGO_ABI_TESTS, KGO_LIB_TESTS   patterns of test programs, default all; "none" for none
+#   KGO_UNLOADS                    how often kgo_unload comes and goes, default 10
 #
 # Summaries in the form of run_tests.sh are what counts. Whatever else goes wrong here is told as one
 # more failure by the exit code.
@@ -16,6 +17,17 @@ wrong() {
 
 # So that kgo.ko can come and go: see notifiers.c.
 one-cpu insmod /notifiers.ko || wrong 'insmod notifiers.ko'
+
+# Where allocations can be made to fail: also those that may wait, and without a word.
+faults=/sys/kernel/debug/failslab pages=/sys/kernel/debug/fail_page_alloc
+if [ -e $faults ]; then
+	for knob in $faults/ignore-gfp-wait $pages/ignore-gfp-wait $pages/ignore-gfp-highmem; do
+		echo N >"$knob" || wrong "$knob"
+	done
+	for knob in $faults/verbose $pages/verbose $pages/min-order; do
+		echo 0 >"$knob" || wrong "$knob"
+	done
+fi
 
 if [ -e /kgo_kunit.ko ]; then
 	insmod /kgo.ko || wrong 'insmod kgo.ko'
@@ -58,6 +70,56 @@ if [ -e /kgo_hello.ko ]; then
 	else
 		wrong 'kgo_hello with linger_ms'
 	fi
+fi
+
+# until_gone MODULE: rmmod, refused for as long as a goroutine in no client lives.
+until_gone() {
+	tries=0
+	until rmmod "$1" 2>/dev/null; do
+		tries=$((tries + 1))
+		if [ $tries = 3000 ]; then
+			wrong "$1 cannot be removed"
+			return 1
+		fi
+		usleep 10000
+	done
+}
+
+# unloads N: kgo_unload comes and goes at any moment, and every fifth time kgo with it.
+unloads() {
+	i=0
+	while [ $i -lt "$1" ]; do
+		i=$((i + 1))
+		insmod /kgo_unload.ko panic=$((i % 4 == 0)) || return 1
+		if rmmod kgo 2>/dev/null; then
+			wrong 'kgo went under kgo_unload'
+			return 1
+		fi
+		until_gone kgo_unload || return 1
+		if [ $((i % 5)) = 0 ]; then
+			until_gone kgo && insmod /kgo.ko || return 1
+		fi
+	done
+}
+
+if [ -e /kgo_unload.ko ]; then
+	echo '# the sample: a module that may go at any moment'
+	ok=0
+	if unloads "${KGO_UNLOADS:-10}"; then ok=$((ok + 1)); else wrong 'kgo_unload'; fi
+	# An init that fails with all of its goroutines alive.
+	if insmod /kgo_unload.ko fail=1 2>/dev/null; then
+		wrong 'kgo_unload with fail'
+	else
+		ok=$((ok + 1))
+	fi
+	# One in no client, parked for good.
+	insmod /kgo_unload.ko stray=1 || wrong 'kgo_unload with stray'
+	if rmmod kgo_unload 2>/dev/null; then
+		wrong 'a module went while its goroutine was parked'
+	elif echo 0 >/sys/module/kgo_unload/parameters/stray && until_gone kgo_unload; then
+		ok=$((ok + 1))
+	fi
+	echo "$ok passed, 0 failed, 0 skipped"
 fi
 
 if [ -e /kgo_pipeline.ko ]; then

@@ -145,14 +145,13 @@ void kgo_mutex_lock(struct kgo_mutex *mu)
  *
  * A stackless goroutine waits with its thread, since its caller is not to know
  * that there is a lock; so does a thread that is no goroutine.
- * CONTEXT: outside of enter_sched; parks or sleeps.
+ * CONTEXT: outside of enter_sched; parks or sleeps: the caller says so by
+ * port_might_wait().
  */
 void kgo_mutex_lock_own(struct kgo_mutex *mu)
 {
 	struct kgo_g *g = kgo_self_g();
 
-	if (likely(g))
-		port_might_park(__func__);
 	if (likely(port_cas(&mu->state, 0, MU_LOCKED)))
 		return;
 	if (likely(g && !kgo_is_stackless(g))) {

@@ -13,6 +13,7 @@
 #include "core/arb.h"
 #include "core/context.h"
 #include "core/names.h"
+#include "debugfs.h"
 #include "include/linux/kgo.h"
 #include "kernel.h"
 
@@ -340,6 +341,9 @@ KGO_EXPORT_TEST(kgo_globq_put_all);
 KGO_EXPORT_TEST(kgo_globq_get);
 KGO_EXPORT_TEST(kgo_enter_sched_slow);
 KGO_EXPORT_TEST(kgo_timers_run);
+KGO_EXPORT_TEST(kgo_gdesc_read);
+KGO_EXPORT_TEST(kgo_gdesc_state);
+KGO_EXPORT_TEST(kgo_show_wait_site);
 KGO_EXPORT_TEST(kgo_alarm_start);
 KGO_EXPORT_TEST(kgo_alarm_stop);
 KGO_EXPORT_TEST(kgo_ctx_read_begin);

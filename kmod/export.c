@@ -231,6 +231,7 @@ KGO_EXPORT(kgo_ticker_free);
 KGO_EXPORT(kgo_wg_add);
 KGO_EXPORT(kgo_wg_done);
 KGO_EXPORT(kgo_wg_go_at);
+KGO_EXPORT(kgo_wg_go_attr_at);
 KGO_EXPORT(kgo_wg_wait);
 
 KGO_EXPORT(kgo_pool_get);

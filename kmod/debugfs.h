@@ -34,4 +34,9 @@ u32 kgo_gdesc_state(struct kgo_runtime *rt, const struct kgo_gdesc *g,
 		    pid_t *tid);
 void kgo_kernel_where(struct kgo_runtime *rt, u64 site, char *to);
 
+/* wait_site.c */
+void kgo_show_wait_site(struct seq_file *seq, struct kgo_runtime *rt,
+			const struct kgo_gdesc *from, const struct kgo_gdesc *g,
+			u32 state);
+
 #endif

@@ -13,6 +13,7 @@
 #include "core/arb.h"
 #include "core/context.h"
 #include "core/names.h"
+#include "debugfs.h"
 #include "include/linux/kgo.h"
 #include "kernel.h"
 #include "runtime.h"
@@ -231,6 +232,7 @@ KGO_EXPORT(kgo_ticker_free);
 KGO_EXPORT(kgo_wg_add);
 KGO_EXPORT(kgo_wg_done);
 KGO_EXPORT(kgo_wg_go_at);
+KGO_EXPORT(kgo_wg_go_attr_at);
 KGO_EXPORT(kgo_wg_wait);
 
 KGO_EXPORT(kgo_pool_get);
@@ -346,6 +348,9 @@ KGO_EXPORT_TEST(kgo_globq_put_all);
 KGO_EXPORT_TEST(kgo_globq_get);
 KGO_EXPORT_TEST(kgo_enter_sched_slow);
 KGO_EXPORT_TEST(kgo_timers_run);
+KGO_EXPORT_TEST(kgo_gdesc_read);
+KGO_EXPORT_TEST(kgo_gdesc_state);
+KGO_EXPORT_TEST(kgo_show_wait_site);
 KGO_EXPORT_TEST(kgo_alarm_start);
 KGO_EXPORT_TEST(kgo_alarm_stop);
 KGO_EXPORT_TEST(kgo_ctx_read_begin);

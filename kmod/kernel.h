@@ -27,6 +27,7 @@ extern void (*kgo_might_park_hook)(const char *text);
 extern bool kgo_kthreads_fail;
 
 /* kthreads.c */
+extern unsigned long kgo_kthread_base;	/* what its threads return to */
 unsigned int kgo_kthreads_init(void);
 int kgo_kthreads_start(void);
 void kgo_kthreads_exit(void);

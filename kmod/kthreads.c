@@ -85,6 +85,7 @@ struct kgo_kthread {
 };
 
 bool kgo_kthreads_fail;
+unsigned long kgo_kthread_base;
 
 static struct {
 	struct mutex		lock;		/* who makes and ends threads */
@@ -389,6 +390,7 @@ static int kgo_pool_thread(void *arg)
 {
 	struct kgo_kthread *kt = arg;
 
+	WRITE_ONCE(kgo_kthread_base, _RET_IP_);
 	kt->ret = kgo_thread_attach(kgo_kernel_runtime, &kt->th);
 	complete(&kt->up);
 	if (kt->ret) {

@@ -25,11 +25,11 @@ void (*kgo_might_park_hook)(const char *text);
 static const char *kgo_bad_place(void)
 {
 	if (!in_task())
-		return "in an interrupt";
+		return "in interrupt context";
 	if (irqs_disabled())
 		return "with interrupts off";
 	if (IS_ENABLED(CONFIG_PREEMPT_COUNT) && preempt_count())
-		return "with preemption off";
+		return "with preemption off (by a spinlock that is held?)";
 	if (rcu_preempt_depth())
 		return "in an RCU read section";
 	return NULL;
@@ -38,10 +38,11 @@ static const char *kgo_bad_place(void)
 /**
  * kgo_might_park() - The caller may park here
  * @call: name of the primitive
+ * @thread: it is open to threads that are no goroutines, and may sleep
  *
  * CONTEXT: any.
  */
-void kgo_might_park(const char *call)
+void kgo_might_park(const char *call, bool thread)
 {
 	static const char *told[64];
 	struct kgo_g *g = kgo_self_g();
@@ -49,17 +50,21 @@ void kgo_might_park(const char *call)
 	char text[160];
 	int i;
 
-	if (likely(g && !place))
+	if (likely((g || thread) && !place))
 		return;
 	if (oops_in_progress)
 		return;
 	if (g)
 		snprintf(text, sizeof(text), "goroutine %llu (%ps) parks in %s() %s",
 			 g->d.goid, (void *)(unsigned long)g->d.fn, call, place);
+	else if (!in_task())
+		snprintf(text, sizeof(text), "an interrupt %s in %s() %s",
+			 thread ? "may sleep" : "parks", call, place);
 	else
-		snprintf(text, sizeof(text), "%s/%d, which is no goroutine, parks in %s()%s%s",
-			 current->comm, current->pid, call, place ? " " : "",
-			 place ? place : "");
+		snprintf(text, sizeof(text), "%s/%d, which is no goroutine, %s in %s()%s%s",
+			 current->comm, current->pid,
+			 thread ? "may sleep" : "parks", call,
+			 place ? " " : "", place ? place : "");
 	if (READ_ONCE(kgo_might_park_hook)) {
 		kgo_might_park_hook(text);
 		return;

@@ -121,14 +121,9 @@ static inline void port_assert_held(kgo_lock_t *lock)
 
 /* park_check.c; as might_sleep(), only where somebody wants to know. */
 #if defined(CONFIG_DEBUG_ATOMIC_SLEEP) || defined(CONFIG_PROVE_LOCKING)
-void kgo_might_park(const char *call);
-
-static inline void port_might_park(const char *call)
-{
-	kgo_might_park(call);
-}
+void kgo_might_park(const char *call, bool thread);
 #else
-static inline void port_might_park(const char *call)
+static inline void kgo_might_park(const char *call, bool thread)
 {
 }
 #endif
@@ -136,6 +131,16 @@ static inline void port_might_park(const char *call)
 static inline bool port_is_cold(u64 sp)
 {
 	return false;
+}
+
+static inline void port_might_park(const char *call)
+{
+	kgo_might_park(call, false);
+}
+
+static inline void port_might_wait(const char *call)
+{
+	kgo_might_park(call, true);
 }
 
 static inline int port_affinity(const struct cpumask *cpus, void **to)

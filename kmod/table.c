@@ -311,7 +311,7 @@ static int kgo_table_show(struct seq_file *seq, void *v)
 		seq_printf(seq, "%-8s  %-17s  %-23s  %10s  %5s  %5s  %7s  %8s  %-24s  %-40s  %-12s  labels%s\n",
 			   "goid", "state", "reason", "wait_ms", "p", "m",
 			   "tid", "parent", "start", "created_by", "stack",
-			   rt->mm ? "" : "  client");
+			   rt->mm ? "" : "  wait_site                 client");
 		return 0;
 	}
 
@@ -345,8 +345,10 @@ static int kgo_table_show(struct seq_file *seq, void *v)
 	seq_printf(seq, "  %-40s", site->where);
 	kgo_show_stack(seq, &g, state);
 	kgo_show_labels(seq, t, g.ext);
-	if (!rt->mm)
+	if (!rt->mm) {
+		kgo_show_wait_site(seq, rt, v, &g, state);
 		kgo_show_client(seq, g.ext);
+	}
 	seq_putc(seq, '\n');
 	return 0;
 }

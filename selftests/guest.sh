@@ -122,6 +122,28 @@ if [ -e /kgo_unload.ko ]; then
 	echo "$ok passed, 0 failed, 0 skipped"
 fi
 
+# Does the table say of each stage of kgo_pipeline who it is, who started it, where it waits, whose it is?
+# They run every now and then, so it is read until all three have been seen to wait.
+table_names_pipeline() {
+	local stage
+	for stage in batch smooth measure; do
+		n=0
+		until awk -F '  +' -v stage="$stage [kgo_pipeline]" '
+			NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
+			$column["start"] != stage { next }
+			$column["state"] == "waiting" && $column["wait_site"] == stage &&
+				$column["created_by"] ~ /^pipeline_start at .*kgo_pipeline\.c:[0-9]+$/ &&
+				$column["client"] == "kgo_pipeline" { found = 1 }
+			END { exit !found }' /sys/kernel/debug/kgo/kernel/goroutines; do
+			n=$((n + 1))
+			if [ $n = 500 ]; then
+				cat /sys/kernel/debug/kgo/kernel/goroutines
+				return 1
+			fi
+		done
+	done
+}
+
 if [ -e /kgo_pipeline.ko ]; then
 	echo '# the sample: a driver whose samples a program gets, in time and too late'
 	ok=0
@@ -136,6 +158,7 @@ if [ -e /kgo_pipeline.ko ]; then
 		fi
 	done
 	if grep -q ' 0 dropped' samples; then wrong 'nothing was dropped'; fi
+	if table_names_pipeline; then ok=$((ok + 1)); else wrong 'the table of kernel goroutines'; fi
 	rmmod kgo_pipeline || wrong 'rmmod kgo_pipeline'
 	echo "$ok passed, 0 failed, 0 skipped"
 fi

@@ -94,6 +94,7 @@ int kgo_client_exit(struct kgo_client *cl)
 {
 	struct kgo_g *g = kgo_self_g();
 
+	port_might_wait(__func__);
 	if (g && g->x && g->x->client == cl)
 		return -EDEADLK;
 	if (!cl->ctx)

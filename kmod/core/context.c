@@ -331,6 +331,7 @@ int kgo_ctx_cancel_for(struct kgo_ctx *ctx, int cause, struct kgo_client *cl)
 
 int kgo_ctx_cancel(struct kgo_ctx *ctx, int cause)
 {
+	port_might_wait(__func__);
 	return kgo_ctx_cancel_for(ctx, cause, NULL);
 }
 
@@ -505,6 +506,7 @@ static void end(struct source *s)
 
 void kgo_ctx_put(struct kgo_ctx *ctx)
 {
+	port_might_wait(__func__);
 	/* Perhaps its parent as well, and so on. */
 	while (ctx && ctx != &background && !port_add(&ctx->refs, -1U)) {
 		if (is_source(ctx))
@@ -523,6 +525,7 @@ struct kgo_chan *kgo_ctx_done(struct kgo_ctx *ctx)
 	struct kgo_list run;
 	struct kgo_chan *c;
 
+	port_might_wait(__func__);
 	if (!s)
 		return NULL;
 	c = port_load_acquire(&s->done);
@@ -608,6 +611,7 @@ struct kgo_ctx_after *kgo_ctx_after_func_at(const struct kgo_site *site,
 	struct source *s = ctx->source;
 	struct kgo_list run;
 
+	port_might_wait(__func__);
 	if (!a)
 		return NULL;
 	kgo_list_init(&a->link);
@@ -635,6 +639,7 @@ bool kgo_ctx_after_stop(struct kgo_ctx_after *a)
 {
 	bool prevented = true;
 
+	port_might_wait(__func__);
 	if (a->source) {
 		lock_tree(a->source);
 		prevented = !a->fired;

@@ -86,6 +86,7 @@ static int start(const struct kgo_site *site, struct kgo_errgroup *g,
 int kgo_errgroup_go_at(const struct kgo_site *site, struct kgo_errgroup *g,
 		       int (*fn)(void *arg), void *arg)
 {
+	port_might_park(__func__);
 	if (!fn)
 		return -EINVAL;
 	if (g->limited)

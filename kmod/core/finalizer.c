@@ -245,6 +245,7 @@ int kgo_finalizer_drain(void)
 	struct kgo_g *g = kgo_self_g();
 	struct kgo_m *m;
 
+	port_might_park(__func__);
 	if (unlikely(g && kgo_is_stackless(g)))
 		return kgo_cont_refuse(KGO_WAIT_QUIESCE);
 	if (kgo_goid() && kgo_goid() == port_load(&fin.goid))

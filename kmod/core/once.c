@@ -36,6 +36,7 @@ static void do_slow(struct kgo_once *o, void (*fn)(void *), void *arg)
 
 void kgo_once_do(struct kgo_once *o, void (*fn)(void *), void *arg)
 {
+	port_might_park(__func__);
 	/* What the function wrote is seen by all who get past this. */
 	if (likely(port_load_acquire(&o->done)))
 		return;

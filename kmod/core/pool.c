@@ -182,6 +182,7 @@ void kgo_pool_trim(struct kgo_pool *p)
 	void *obj;
 	u32 at, i;
 
+	port_might_wait(__func__);
 	if (!s)
 		return;
 	kgo_mutex_lock_own(&p->trim);

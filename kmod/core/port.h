@@ -115,6 +115,14 @@ static inline bool port_is_atomic(void);
  */
 static inline void port_might_park(const char *call);
 
+/**
+ * port_might_wait() - Likewise, where a thread that is no goroutine may sleep
+ * @call: name of the function that was called
+ *
+ * CONTEXT: any.
+ */
+static inline void port_might_wait(const char *call);
+
 /*
  * Locks.  Held for a bounded number of instructions, never over anything that
  * can block, and only with in_sched set when the caller is an M.  A port whose

@@ -150,6 +150,7 @@ void kgo_reserve_destroy(struct kgo_reserve *r)
 {
 	struct kgo_stock *s = r->stock;
 
+	port_might_wait(__func__);
 	if (!s)
 		return;
 	if (port_add(&s->left, -1U))

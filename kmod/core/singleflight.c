@@ -146,6 +146,7 @@ int kgo_flight_do(struct kgo_flight *f, const void *key, size_t len,
 	struct kgo_g *g = kgo_self_g();
 	bool joined;
 
+	port_might_park(__func__);
 	/* Before it can be found by who has the result. */
 	if (unlikely(g && kgo_is_stackless(g)))
 		return kgo_cont_refuse(KGO_WAIT_SEMACQUIRE);
@@ -196,6 +197,7 @@ int kgo_flight_do_chan_at(const struct kgo_site *site, struct kgo_flight *f,
 	bool joined;
 	int ret;
 
+	port_might_wait(__func__);
 	/* Both before anybody can join. */
 	call = port_alloc(sizeof(*call) + len);
 	if (!call)
@@ -247,6 +249,7 @@ void kgo_flight_forget(struct kgo_flight *f, const void *key, size_t len)
 {
 	struct kgo_dst **link;
 
+	port_might_wait(__func__);
 	kgo_mutex_lock_own(&f->mu);
 	link = find(f, hash(key, len), key, len);
 	if (*link)

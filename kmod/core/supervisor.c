@@ -502,6 +502,7 @@ int kgo_sup_add(struct kgo_sup *s, const struct kgo_sup_child *child)
 	struct child **more, *c;
 	u32 room;
 
+	port_might_park(__func__);
 	if (!child || !child->start || child->restart > KGO_SUP_TEMPORARY ||
 	    child->reserved)
 		return -EINVAL;
@@ -564,6 +565,7 @@ int kgo_sup_start(struct kgo_sup *s, struct kgo_ctx *ctx)
 
 int kgo_sup_wait(struct kgo_sup *s)
 {
+	port_might_park(__func__);
 	if (!port_load(&s->was_started))
 		return -ESRCH;
 	kgo_chan_recv(s->over, NULL);
@@ -576,6 +578,7 @@ int kgo_sup_stop(struct kgo_sup *s, long long ns, int *ids, size_t *n)
 	int ret;
 	u32 i;
 
+	port_might_park(__func__);
 	if (n)
 		*n = 0;
 	if (!port_load(&s->was_started))

@@ -145,14 +145,13 @@ void kgo_mutex_lock(struct kgo_mutex *mu)
  *
  * A stackless goroutine waits with its thread, since its caller is not to know
  * that there is a lock; so does a thread that is no goroutine.
- * CONTEXT: outside of enter_sched; parks or sleeps.
+ * CONTEXT: outside of enter_sched; parks or sleeps: the caller says so by
+ * port_might_wait().
  */
 void kgo_mutex_lock_own(struct kgo_mutex *mu)
 {
 	struct kgo_g *g = kgo_self_g();
 
-	if (likely(g))
-		port_might_park(__func__);
 	if (likely(port_cas(&mu->state, 0, MU_LOCKED)))
 		return;
 	if (likely(g && !kgo_is_stackless(g))) {
@@ -241,17 +240,26 @@ static void wg_end(struct kgo_task *task)
 	kgo_wg_add(task->owner, -1);
 }
 
-int kgo_wg_go_at(const struct kgo_site *site, struct kgo_wg *wg,
-		 void (*fn)(void *), void *arg)
+int kgo_wg_go_attr_at(const struct kgo_site *site, struct kgo_wg *wg,
+		      void (*fn)(void *), void *arg, const struct kgo_attr *attr)
 {
 	const struct kgo_task task = { .end = wg_end, .owner = wg };
-	int ret;
+	struct kgo_birth birth = { .task = &task };
+	int ret = kgo_birth_attr(&birth, attr);
 
+	if (ret)
+		return ret;
 	kgo_wg_add(wg, 1);
-	ret = kgo_go_task(site, fn, arg, &task);
+	ret = kgo_go_birth(site, fn, arg, &birth);
 	if (ret)
 		kgo_wg_add(wg, -1);
 	return ret;
+}
+
+int kgo_wg_go_at(const struct kgo_site *site, struct kgo_wg *wg,
+		 void (*fn)(void *), void *arg)
+{
+	return kgo_wg_go_attr_at(site, wg, fn, arg, NULL);
 }
 
 void kgo_wg_done(struct kgo_wg *wg)

@@ -252,6 +252,7 @@ int kgo_synctest_run_at(const struct kgo_site *site, void (*fn)(void *arg),
 	u32 left = 0;
 	int ret;
 
+	port_might_park(__func__);
 	if (kgo_bubble_self()) {
 		kgo_panic_rt("synctest.Run called from within a synctest bubble");
 		return -EBUSY;
@@ -289,6 +290,7 @@ void kgo_synctest_wait(void)
 	struct kgo_m *m;
 	bool taken;
 
+	port_might_park(__func__);
 	if (unlikely(!b)) {
 		kgo_panic_rt("goroutine is not in a bubble");
 		return;

@@ -32,6 +32,41 @@ GO_TEST(wait_returns_when_all_that_it_started_have_ended)
 	EXPECT_EQ(0, s.wg.state);
 }
 
+static void after_sleep(void *arg, int ret)
+{
+	struct shared *s = arg;
+
+	if (!ret)
+		ADD(s->ended, 1);
+}
+
+static void sleep_bare(void *arg)
+{
+	struct shared *s = arg;
+
+	ADD(s->n, 1);
+	kgo_sleep_then(1000, after_sleep, s);
+}
+
+/* Not when the body has returned, but when the last function has. */
+GO_TEST(one_without_a_stack_is_waited_for_to_its_last_function)
+{
+	const struct kgo_attr bare = { .flags = KGO_ATTR_STACKLESS };
+	const struct kgo_attr bad = { .flags = ~0U };
+	struct shared s = { 0 };
+	int i, round, rounds = MANY(50);
+
+	for (round = 1; round <= rounds; round++) {
+		for (i = 0; i < 20; i++)
+			EXPECT_EQ(0, kgo_wg_go_attr(&s.wg, sleep_bare, &s, &bare));
+		kgo_wg_wait(&s.wg);
+		EXPECT_EQ(20 * round, LOAD(s.n));
+		EXPECT_EQ(20 * round, LOAD(s.ended));
+	}
+	EXPECT_EQ(-EINVAL, kgo_wg_go_attr(&s.wg, sleep_bare, &s, &bad));
+	EXPECT_EQ(0, s.wg.state);
+}
+
 static __attribute__((noinline)) void deep(struct shared *s, int n)
 {
 	volatile char here = (char)n;

@@ -205,6 +205,11 @@ static inline void port_might_park(const char *call)
 	(void)call;
 }
 
+static inline void port_might_wait(const char *call)
+{
+	(void)call;
+}
+
 static inline bool port_is_atomic(void)
 {
 	return false;

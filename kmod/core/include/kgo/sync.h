@@ -8,6 +8,8 @@
 #ifndef KGO_SYNC_H
 #define KGO_SYNC_H
 
+struct kgo_attr;
+
 /**
  * struct kgo_mutex - A lock for goroutines; all-zero is unlocked
  * @state: private
@@ -200,5 +202,25 @@ int kgo_wg_go_at(const struct kgo_site *site, struct kgo_wg *wg,
 
 /** kgo_wg_go() - Start a goroutine that runs fn(arg) and is waited for by @wg */
 #define kgo_wg_go(wg, fn, arg)	kgo_wg_go_at(KGO_SITE(#fn), (wg), (fn), (arg))
+
+/**
+ * kgo_wg_go_attr_at() - kgo_wg_go_at() with a struct kgo_attr; use
+ * kgo_wg_go_attr()
+ * @site: as there
+ * @wg: as there
+ * @fn: as there; with %KGO_ATTR_STACKLESS it has ended when the last of its
+ *	functions has returned without a ..._then() call
+ * @arg: as there
+ * @attr: NULL for the defaults
+ *
+ * CONTEXT and Return: as kgo_wg_go_at().
+ */
+int kgo_wg_go_attr_at(const struct kgo_site *site, struct kgo_wg *wg,
+		      void (*fn)(void *arg), void *arg,
+		      const struct kgo_attr *attr);
+
+/** kgo_wg_go_attr() - kgo_wg_go() with a struct kgo_attr */
+#define kgo_wg_go_attr(wg, fn, arg, attr)				\
+	kgo_wg_go_attr_at(KGO_SITE(#fn), (wg), (fn), (arg), (attr))
 
 #endif

@@ -107,6 +107,31 @@ static inline void port_lock_nested(kgo_lock_t *lock)
 	lock->flags = flags;
 }
 
+/* Nobody is ever alone: interrupts come. */
+static inline bool port_alone(void)
+{
+	return false;
+}
+
+static inline bool port_is_shared(void)
+{
+	return true;
+}
+
+static inline void port_share(void)
+{
+}
+
+static inline void port_lock_in(kgo_lock_t *lock)
+{
+	port_lock(lock);
+}
+
+static inline void port_lock_in_nested(kgo_lock_t *lock)
+{
+	port_lock_nested(lock);
+}
+
 static inline void port_unlock(kgo_lock_t *lock)
 {
 	unsigned long flags = lock->flags;

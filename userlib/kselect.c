@@ -134,7 +134,9 @@ static void take_back(struct kselect *s)
 		kgo_kwait(&s->w, late, true, KGO_WAIT_SELECT);
 	s->armed = 0;
 	s->w.done = 0;
+	kgo_enter_sched();
 	kgo_chan_drain(&s->token);
+	kgo_leave_sched();
 }
 
 /* However the select ends: a send on a closed channel panics. */

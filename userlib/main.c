@@ -44,6 +44,7 @@ static void in_child(void)
 	if (port_load(&rt_state) != RT_STARTED)
 		return;
 	port_store(&rt_state, RT_FORKED);
+	kgo_alone_forked();
 	port_store(&rt_busy, 0);	/* so that start() can say why not */
 	kgo_rt.r = NULL;
 	kgo_rt.nr_ps = 0;
@@ -200,6 +201,7 @@ static int start_locked(void)
 		kgo_backend_ops = NULL;
 		return ret;
 	}
+	kgo_alone_begin();
 	port_store_release(&rt_state, RT_STARTED);
 	return 0;
 }

@@ -191,6 +191,16 @@ void port_jump(struct kgo_jmp *jmp)
 
 int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 {
+	int ret;
+
 	kgo_check_alive();
-	return kgo_backend_ops->enter(m, op, flags, target, deadline);
+	if (!m)
+		return kgo_backend_ops->enter(m, op, flags, target, deadline);
+	/* For alone.c: it changes nothing of the core's meanwhile. */
+	port_barrier();
+	port_store(&m->in_arbiter, 1);
+	ret = kgo_backend_ops->enter(m, op, flags, target, deadline);
+	port_store(&m->in_arbiter, 0);
+	port_barrier();
+	return ret;
 }

@@ -200,6 +200,52 @@ static inline void port_lock_nested(kgo_lock_t *lock)
 	port_lock(lock);
 }
 
+/* alone.c: there is one P, and who has it goes without locked instructions. */
+struct kgo_alone {
+	u32 on;		/* A: so it is */
+	u32 over;	/* A: it is not, and never will be again */
+};
+
+extern struct kgo_alone kgo_alone;
+
+void kgo_alone_end(void);
+void kgo_alone_check(void);
+
+static inline bool port_alone(void)
+{
+	if (!port_load(&kgo_alone.on))
+		return false;
+#ifdef __SANITIZE_ADDRESS__
+	kgo_alone_check();
+#endif
+	return true;
+}
+
+static inline bool port_is_shared(void)
+{
+	return port_load_acquire(&kgo_alone.over);
+}
+
+static inline void port_share(void)
+{
+	kgo_alone_end();
+}
+
+static inline void port_lock_in(kgo_lock_t *lock)
+{
+	if (port_alone() && likely(port_load(&lock->word) == KGO_LOCK_FREE)) {
+		port_store(&lock->word, KGO_LOCK_HELD);
+		port_barrier();
+		return;
+	}
+	port_lock(lock);
+}
+
+static inline void port_lock_in_nested(kgo_lock_t *lock)
+{
+	port_lock_in(lock);
+}
+
 static inline void port_unlock(kgo_lock_t *lock)
 {
 	port_store_release(&lock->word, KGO_LOCK_FREE);

@@ -81,6 +81,9 @@ static void walk_parked(struct kgo_trace *t, struct kgo_g *g)
 
 	if (!lo || g->bound)
 		return;		/* it waits in the middle of a thread */
+	/* The caller may have no P, or lose it meanwhile. */
+	if (!port_is_shared())
+		port_share();
 	if (!port_cas(&g->d.state, KGO_G_WAITING, KGO_G_WAITING | KGO_G_SCAN))
 		return;
 	sp = g->d.sp;

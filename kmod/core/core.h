@@ -81,8 +81,11 @@ static inline struct kgo_m *kgo_enter_any(void)
 {
 	struct kgo_m *m = port_self();
 
-	if (unlikely(!m))
+	if (unlikely(!m)) {
+		if (unlikely(!port_is_shared()))
+			port_share();
 		return NULL;
+	}
 	port_store(&m->d.in_sched, 1);
 	port_barrier();
 	if (unlikely(port_load(&m->d.p) & KGO_P_ODD))
@@ -107,6 +110,29 @@ static inline void kgo_polled(void)
 
 	if (m && unlikely(port_load(&m->d.p) & KGO_P_PREEMPT))
 		kgo_leave_any(kgo_enter_any());
+}
+
+/*
+ * port_cas() and port_add() of a word that is changed nowhere but between
+ * kgo_enter_sched() or kgo_enter_any() and their ends, and always by these.
+ */
+static inline bool kgo_cas_in(u32 *p, u32 old, u32 to)
+{
+	if (!port_alone())
+		return port_cas(p, old, to);
+	if (port_load(p) != old)
+		return false;
+	port_store(p, to);
+	return true;
+}
+
+static inline u32 kgo_add_in(u32 *p, u32 v)
+{
+	if (!port_alone())
+		return port_add(p, v);
+	v += port_load(p);
+	port_store(p, v);
+	return v;
 }
 
 /* The P that an M owns; only between enter_sched and leave_sched. */
@@ -159,7 +185,7 @@ static inline void kgo_g_set_state(struct kgo_g *g, u32 from, u32 to)
 		port_store_release(&g->d.state, to);
 		return;
 	}
-	while (!port_cas(&g->d.state, from, to))
+	while (!kgo_cas_in(&g->d.state, from, to))
 		port_relax();
 }
 

@@ -112,6 +112,9 @@ static void ready(struct kgo_g *g, bool next)
 	struct kgo_m *m = port_self();
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 
+	/* Who has no P leaves nobody alone; most have done so by kgo_enter_any(). */
+	if (unlikely(!p && !port_is_shared()))
+		port_share();
 	if (unlikely(g->x))
 		kgo_bubble_ready(g);
 	kgo_g_set_state(g, KGO_G_WAITING, KGO_G_RUNNABLE);
@@ -224,7 +227,11 @@ struct kgo_m *kgo_enter_sched_slow(struct kgo_m *m)
 /* The slow half of kgo_enter_any(). */
 struct kgo_m *kgo_enter_any_slow(struct kgo_m *m)
 {
-	return m->curg && !port_is_atomic() ? kgo_enter_sched_slow(m) : m;
+	if (m->curg && !port_is_atomic())
+		return kgo_enter_sched_slow(m);
+	if (!kgo_m_has_p(m) && unlikely(!port_is_shared()))
+		port_share();
+	return m;
 }
 
 unsigned long long kgo_goid(void)

@@ -83,6 +83,29 @@ void port_pause(void);
 void port_mb_all(void);
 
 /**
+ * port_alone() - Does nobody else change what is changed with a P only?
+ *
+ * Where there is one P, its owner need not lock the bus for words that are
+ * changed by who has set in_sched and owns a P, as long as nobody else does.
+ * Always false in a port that cannot say.
+ * CONTEXT: an M with in_sched set and a P, or behind port_share().  The answer
+ * is good for one change.
+ */
+static inline bool port_alone(void);
+
+/**
+ * port_share() - See that port_alone() is false, for ever
+ *
+ * Before anything is changed without a P that kgo_cas_in() and port_lock_in()
+ * change.  Nothing that began before is under way afterwards.
+ * CONTEXT: may sleep, no lock held; any where port_is_shared() is always true.
+ */
+static inline void port_share(void);
+
+/* Has it been done already, or is there no need?  CONTEXT: any. */
+static inline bool port_is_shared(void);
+
+/**
  * port_seed() - A number that differs from thread to thread
  *
  * Seeds the per-M generators for steal order.  CONTEXT: any.
@@ -134,6 +157,12 @@ void port_lock(kgo_lock_t *lock);
 void port_unlock(kgo_lock_t *lock);
 /* A second one of the same kind; the caller sees to an order among them. */
 void port_lock_nested(kgo_lock_t *lock);
+/*
+ * The same for a lock that is taken with in_sched set and a P, or without a P
+ * behind port_share(), and nowhere else.
+ */
+static inline void port_lock_in(kgo_lock_t *lock);
+static inline void port_lock_in_nested(kgo_lock_t *lock);
 /* Throws unless the lock is held, where the port can tell. */
 void port_assert_held(kgo_lock_t *lock);
 

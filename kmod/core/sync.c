@@ -21,13 +21,65 @@
 #define STARVE_NS	1000000ULL
 #define SPINS		4U
 
+/*
+ * All changes of the word.  Where one P can be alone (port_alone()) they are
+ * made inside of the runtime, with a P; a stackless goroutine that waits, and
+ * nobody else, is there already.
+ */
+struct inside {
+	struct kgo_m	*m;
+	bool		before;
+};
+
+static inline struct inside enter(void)
+{
+	struct inside in = { .m = port_self() };
+
+	in.before = in.m && port_load(&in.m->d.in_sched);
+	if (!in.before)
+		in.m = kgo_enter_any();
+	return in;
+}
+
+static inline void leave(struct inside in)
+{
+	if (!in.before)
+		kgo_leave_any(in.m);
+}
+
+static inline bool mu_cas(struct kgo_mutex *mu, u32 old, u32 new)
+{
+	struct inside in;
+	bool ret;
+
+	if (port_is_shared())
+		return port_cas(&mu->state, old, new);
+	in = enter();
+	ret = kgo_cas_in(&mu->state, old, new);
+	leave(in);
+	return ret;
+}
+
+static inline u32 mu_unlock(struct kgo_mutex *mu)
+{
+	struct inside in;
+	u32 new;
+
+	if (port_is_shared())
+		return port_add(&mu->state, -MU_LOCKED);
+	in = enter();
+	new = kgo_add_in(&mu->state, -MU_LOCKED);
+	leave(in);
+	return new;
+}
+
 bool kgo_mutex_try_lock(struct kgo_mutex *mu)
 {
 	u32 old = port_load(&mu->state);
 
 	if (old & (MU_LOCKED | MU_STARVING))
 		return false;
-	return port_cas(&mu->state, old, old | MU_LOCKED);
+	return mu_cas(mu, old, old | MU_LOCKED);
 }
 
 /* Is it of use to wait for the owner actively, another moment? */
@@ -62,7 +114,7 @@ static bool mutex_compete(struct kgo_mutex *mu, struct kgo_mutex_try *t)
 		if ((old & (MU_LOCKED | MU_STARVING)) == MU_LOCKED &&
 		    can_spin(spins)) {
 			if (!t->woken && !(old & MU_WOKEN) && old >= MU_WAITER &&
-			    port_cas(&mu->state, old, old | MU_WOKEN))
+			    mu_cas(mu, old, old | MU_WOKEN))
 				t->woken = true;
 			spin();
 			spins++;
@@ -77,7 +129,7 @@ static bool mutex_compete(struct kgo_mutex *mu, struct kgo_mutex_try *t)
 			new |= MU_STARVING;
 		if (t->woken)
 			new &= ~MU_WOKEN;
-		if (port_cas(&mu->state, old, new))
+		if (mu_cas(mu, old, new))
 			break;
 	}
 	if (!(old & (MU_LOCKED | MU_STARVING)))
@@ -104,7 +156,7 @@ static bool mutex_woken(struct kgo_mutex *mu, struct kgo_mutex_try *t)
 		new = (old | MU_LOCKED) - MU_WAITER;
 		if (!t->starving || old < 2 * MU_WAITER)
 			new &= ~MU_STARVING;
-	} while (!port_cas(&mu->state, old, new));
+	} while (!mu_cas(mu, old, new));
 	return true;
 }
 
@@ -134,7 +186,7 @@ void kgo_mutex_lock(struct kgo_mutex *mu)
 	port_might_park(__func__);
 	old = port_load(&mu->state);
 	if (likely(!(old & (MU_LOCKED | MU_STARVING)) &&
-		   port_cas(&mu->state, old, old | MU_LOCKED)))
+		   mu_cas(mu, old, old | MU_LOCKED)))
 		return;
 	mutex_lock_slow(mu);
 }
@@ -152,7 +204,7 @@ void kgo_mutex_lock_own(struct kgo_mutex *mu)
 {
 	struct kgo_g *g = kgo_self_g();
 
-	if (likely(port_cas(&mu->state, 0, MU_LOCKED)))
+	if (likely(mu_cas(mu, 0, MU_LOCKED)))
 		return;
 	if (likely(g && !kgo_is_stackless(g))) {
 		mutex_lock_slow(mu);
@@ -181,7 +233,7 @@ static noinline void mutex_unlocked(struct kgo_mutex *mu, u32 new)
 		    (old & (MU_LOCKED | MU_WOKEN | MU_STARVING)))
 			return;
 		new = (old - MU_WAITER) | MU_WOKEN;
-		if (port_cas(&mu->state, old, new)) {
+		if (mu_cas(mu, old, new)) {
 			kgo_sema_release(&mu->sema, false);
 			return;
 		}
@@ -190,7 +242,7 @@ static noinline void mutex_unlocked(struct kgo_mutex *mu, u32 new)
 
 void kgo_mutex_unlock(struct kgo_mutex *mu)
 {
-	u32 new = port_add(&mu->state, -MU_LOCKED);
+	u32 new = mu_unlock(mu);
 
 	if (unlikely(new))
 		mutex_unlocked(mu, new);

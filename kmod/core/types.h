@@ -209,6 +209,7 @@ struct kgo_m {
 	u32		locks;		/* M: by its goroutine, see thread.c */
 	u32		naps;		/* M: so many in a row */
 	u32		seen_ticks;	/* M: sum of all schedticks at the last nap */
+	u32		in_arbiter;	/* M: port: it is in port_enter() */
 	struct kgo_g	*curg;		/* M */
 	struct kgo_g	*prev;		/* M: left its stack, wants what post says */
 	struct kgo_g	*next;		/* M: dequeued, for the scheduler to run */

@@ -220,6 +220,31 @@ static inline void port_lock_nested(kgo_lock_t *lock)
 	port_lock(lock);
 }
 
+/* Nobody is ever alone. */
+static inline bool port_alone(void)
+{
+	return false;
+}
+
+static inline bool port_is_shared(void)
+{
+	return true;
+}
+
+static inline void port_share(void)
+{
+}
+
+static inline void port_lock_in(kgo_lock_t *lock)
+{
+	port_lock(lock);
+}
+
+static inline void port_lock_in_nested(kgo_lock_t *lock)
+{
+	port_lock_nested(lock);
+}
+
 struct kgo_g;
 extern char *sim_g_base;
 

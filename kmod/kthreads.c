@@ -35,7 +35,7 @@
  * Invariant:
  *   - A goroutine of a module that has parked once holds a reference of this
  *     one until it ends: rmmod is refused while some sleep.  Those that run are
- *     waited for by the exit.
+ *     waited for by the exit.  (Those without a stack: port_pin().)
  *
  * Threads are made by a work item, not by the M that finds none left: that one
  * has a goroutine to run.  It also tries again when there is no memory.
@@ -232,30 +232,14 @@ static void kgo_unpin(struct kgo_kthread *kt)
 	}
 }
 
-/*
- * One without a stack needs no thread for itself: it is back soon, on any of
- * them.  Once it has waited it holds the module as others do; its descriptor
- * says so, in the word that is the port's.
- */
-static void kgo_run_bare(struct kgo_kthread *kt, struct kgo_m *m, struct kgo_g *g)
-{
-	kt->run = g;
-	kgo_run_here(kt);
-	if (m->post == KGO_POST_EXIT && g->ext) {
-		g->ext = NULL;
-		module_put(THIS_MODULE);
-	} else if (m->post != KGO_POST_EXIT && !g->ext) {
-		g->ext = THIS_MODULE;
-		__module_get(THIS_MODULE);
-	}
-}
-
 void port_run(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_kthread *kt = kgo_kthread_of(m);
 
 	if (kgo_is_stackless(g)) {
-		kgo_run_bare(kt, m, g);
+		/* Needs no thread for itself: it is back soon, on any of them. */
+		kt->run = g;
+		kgo_run_here(kt);
 		return;
 	}
 	if (unlikely(!kgo_take(kt))) {

@@ -322,6 +322,7 @@ void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
 void kgo_leave(struct kgo_m *m, u8 post);
 void kgo_chain(struct kgo_m *m);
+struct kgo_g *kgo_next_bare(struct kgo_m *m);
 struct kgo_g *kgo_next_bound(struct kgo_m *m);
 void kgo_wakep_slow(struct kgo_m *m);
 bool kgo_ensure_spare(struct kgo_m *m);

@@ -384,7 +384,9 @@ void kgo_g_end(void)
 	struct kgo_g *g = port_self()->curg;
 	struct kgo_m *m = last_steps(g);
 
-	if (m->chains && !kgo_is_stackless(g))
+	if (unlikely(kgo_is_stackless(g)))
+		m->then = NULL;	/* its body is left by a jump */
+	else if (m->chains)
 		kgo_chain(m);
 	kgo_leave(m, KGO_POST_EXIT);
 	for (;;)

@@ -201,12 +201,23 @@ static inline int port_hold(const struct kgo_site *site);
 static inline void port_unhold(const struct kgo_site *site);
 
 /**
+ * port_pin() - A stackless goroutine is about to wait for the first time
+ *
+ * Until port_unpin() says that it has ended the world is to stay, though no
+ * thread shows that somebody lives in it.
+ * CONTEXT: with in_sched set; neither sleeps nor takes a lock.
+ */
+static inline void port_pin(void);
+static inline void port_unpin(void);
+
+/**
  * port_run() - Run a goroutine until it comes back by port_back()
  * @m: the calling thread's M
  * @g: dequeued, runs on @m
  *
  * Called on the M's own stack.  A goroutine without a stack of its own (all in
- * the kernel) runs as a call of kgo_g_entry(), whose end is a jump back here.
+ * the kernel) runs as a call of kgo_g_entry(), whose end is a jump back here.  A
+ * stackless one returns from it, when others have run in its place.
  */
 void port_run(struct kgo_m *m, struct kgo_g *g);
 

@@ -581,26 +581,46 @@ void kgo_leave(struct kgo_m *m, u8 post)
 	settle(port_self());
 }
 
+static inline void left(struct kgo_m *m)
+{
+	m->curg = NULL;
+	port_store(&m->d.curg, KGO_NO_G);
+	settle(m);
+}
+
 static void execute(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_p *p = kgo_m_p(m);
-	bool stackless;
 
 	kgo_watch_timers(m, p);
-	do {
-		stackless = kgo_is_stackless(g);
+	set_running(m, p, g);
+	port_run(m, g);
+	/* Not necessarily g is the one that came back. */
+	left(m);
+}
+
+/**
+ * kgo_next_bare() - A stackless goroutine has returned: who runs in its place?
+ * @m: the calling M, with in_sched set
+ *
+ * Nobody has left its stack, which is where others look for the next.
+ * CONTEXT: kgo_cont_run(), between two of them.
+ * Return: another stackless one, RUNNING; NULL: the scheduler is to go on, with
+ * m->next if that is not NULL.
+ */
+struct kgo_g *kgo_next_bare(struct kgo_m *m)
+{
+	struct kgo_p *p;
+	struct kgo_g *g;
+
+	left(m);
+	g = next_here(m, &p);
+	if (likely(g && kgo_is_stackless(g))) {
 		set_running(m, p, g);
-		port_run(m, g);
-		/* Not necessarily g is the one that came back. */
-		m->curg = NULL;
-		port_store(&m->d.curg, KGO_NO_G);
-		settle(m);
-		if (!stackless)
-			return;
-		/* Nobody has left its stack, which is where others look for the next. */
-		g = next_here(m, &p);
-	} while (g && kgo_is_stackless(g));
+		return g;
+	}
 	m->next = g;
+	return NULL;
 }
 
 /*

@@ -269,6 +269,7 @@ void kgo_g_free_all(struct kgo_p *p);
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
 void __noreturn kgo_g_end(void);
 void kgo_g_end_bare(struct kgo_g *g);
+struct kgo_m *kgo_last_steps(struct kgo_g *g);
 
 /*
  * struct kgo_birth - What a new goroutine gets beside its function

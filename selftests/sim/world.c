@@ -743,6 +743,12 @@ void port_jump(struct kgo_jmp *jmp)
 	arch_jump(jmp);
 }
 
+bool port_follow(struct kgo_m *m, struct kgo_g *to)
+{
+	sim_fail("g%u follows on m%u, which has no chains", to->index, m->index);
+	return false;
+}
+
 /* A function of its own, since it returns twice. */
 static noinline void run_here(struct sim_thread *t, struct kgo_g *g)
 {

@@ -35,7 +35,7 @@
  * Invariant:
  *   - A goroutine of a module that has parked once holds a reference of this
  *     one until it ends: rmmod is refused while some sleep.  Those that run are
- *     waited for by the exit.
+ *     waited for by the exit.  (Those without a stack: port_pin().)
  *
  * Threads are made by a work item, not by the M that finds none left: that one
  * has a goroutine to run.  It also tries again when there is no memory.
@@ -218,11 +218,10 @@ static noinline notrace void kgo_run_here(struct kgo_kthread *kt)
 	}
 }
 
-static void kgo_bind(struct kgo_kthread *kt, struct kgo_m *m, struct kgo_g *g)
+static void kgo_bind(struct kgo_m *m, struct kgo_g *g)
 {
 	port_store(&g->bound, m);
 	port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
-	kt->run = g;
 }
 
 static void kgo_unpin(struct kgo_kthread *kt)
@@ -233,41 +232,50 @@ static void kgo_unpin(struct kgo_kthread *kt)
 	}
 }
 
-/*
- * One without a stack needs no thread for itself: it is back soon, on any of
- * them.  Once it has waited it holds the module as others do; its descriptor
- * says so, in the word that is the port's.
- */
-static void kgo_run_bare(struct kgo_kthread *kt, struct kgo_m *m, struct kgo_g *g)
-{
-	kt->run = g;
-	kgo_run_here(kt);
-	if (m->post == KGO_POST_EXIT && g->ext) {
-		g->ext = NULL;
-		module_put(THIS_MODULE);
-	} else if (m->post != KGO_POST_EXIT && !g->ext) {
-		g->ext = THIS_MODULE;
-		__module_get(THIS_MODULE);
-	}
-}
-
 void port_run(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_kthread *kt = kgo_kthread_of(m);
 
 	if (kgo_is_stackless(g)) {
-		kgo_run_bare(kt, m, g);
+		/* Needs no thread for itself: it is back soon, on any of them. */
+		kt->run = g;
+		kgo_run_here(kt);
 		return;
 	}
 	if (unlikely(!kgo_take(kt))) {
 		kgo_hold(g);
 		return;
 	}
-	kgo_bind(kt, m, g);
+	kgo_bind(m, g);
+	kt->run = g;
 	kgo_run_here(kt);
 	kgo_unpin(kt);
 	if (unlikely(READ_ONCE(kgo_pool.held.n)))
 		kgo_held_next(kt, m);
+}
+
+/* Bind it to this thread, where one has ended; unless it is another one's turn. */
+static bool kgo_follow(struct kgo_kthread *kt, struct kgo_m *m, struct kgo_g *g)
+{
+	if (unlikely(READ_ONCE(kgo_pool.held.n))) {
+		/* See kgo_held_next(). */
+		kgo_g_set_state(g, KGO_G_RUNNING, KGO_G_RUNNABLE);
+		kgo_runq_put(kgo_m_p(m), g, true);
+		return false;
+	}
+	kgo_unpin(kt);
+	kgo_bind(m, g);
+	return true;
+}
+
+bool port_follow(struct kgo_m *m, struct kgo_g *to)
+{
+	struct kgo_kthread *kt = kgo_kthread_of(m);
+
+	if (unlikely(!kgo_follow(kt, m, to)))
+		return false;
+	kgo_affine(kt, to->x ? to->x->affinity : NULL);
+	return true;
 }
 
 /**
@@ -279,16 +287,8 @@ struct kgo_jmp *kgo_kthread_end(struct kgo_m *m, struct kgo_g *next)
 {
 	struct kgo_kthread *kt = kgo_kthread_of(m);
 
-	if (!next)
-		return &kt->end;
-	if (unlikely(READ_ONCE(kgo_pool.held.n))) {
-		/* See kgo_held_next(): it may not be its turn. */
-		kgo_g_set_state(next, KGO_G_RUNNING, KGO_G_RUNNABLE);
-		kgo_runq_put(kgo_m_p(m), next, true);
-		return &kt->end;
-	}
-	kgo_unpin(kt);
-	kgo_bind(kt, m, next);
+	if (next && kgo_follow(kt, m, next))
+		kt->run = next;
 	return &kt->end;
 }
 

@@ -23,6 +23,7 @@
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/processor.h>
@@ -188,6 +189,17 @@ static inline int port_hold(const struct kgo_site *site)
 static inline void port_unhold(const struct kgo_site *site)
 {
 	kgo_site_unhold(site);
+}
+
+/* The module is not unloaded while some wait without a thread. */
+static inline void port_pin(void)
+{
+	__module_get(THIS_MODULE);
+}
+
+static inline void port_unpin(void)
+{
+	module_put(THIS_MODULE);
 }
 
 /* Without a count of preemption a spinlock that is held does not show. */

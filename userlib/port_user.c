@@ -178,6 +178,14 @@ void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to)
 	san_arrive_g(port_m_of(port_self()), fake);
 }
 
+bool port_follow(struct kgo_m *m, struct kgo_g *to)
+{
+	(void)m;
+	(void)to;
+	port_throw("goroutines with stacks of their own do not follow each other");
+	return false;
+}
+
 void port_jmp_prepare(struct kgo_jmp *jmp)
 {
 	(void)jmp;

@@ -100,6 +100,14 @@ static inline int port_affinity(const struct cpumask *cpus, void **to)
 	return -EOPNOTSUPP;
 }
 
+static inline void port_pin(void)
+{
+}
+
+static inline void port_unpin(void)
+{
+}
+
 struct kgo_site;
 
 static inline int port_hold(const struct kgo_site *site)

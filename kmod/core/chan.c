@@ -61,19 +61,26 @@ size_t kgo_chan_size(const struct kgo_chan *c)
 	return sizeof(*c) + c->elem_size * c->cap;
 }
 
-/* Most elements are words or pointers, for which a call is dear. */
-static inline void copy(const struct kgo_chan *c, void *to, const void *from)
+static noinline void copy_any(const struct kgo_chan *c, void *to,
+			      const void *from)
 {
 	if (!to || !c->elem_size)
 		return;
 	if (unlikely(!from))
 		memset(to, 0, c->elem_size);
-	else if (likely(c->elem_size == 8))
-		memcpy(to, from, 8);
 	else if (c->elem_size == 4)
 		memcpy(to, from, 4);
 	else
 		memcpy(to, from, c->elem_size);
+}
+
+/* Most elements are words or pointers, for which a call is dear. */
+static inline void copy(const struct kgo_chan *c, void *to, const void *from)
+{
+	if (likely(to && from && c->elem_size == 8))
+		memcpy(to, from, 8);
+	else
+		copy_any(c, to, from);
 }
 
 static inline void *slot(struct kgo_chan *c, size_t i)

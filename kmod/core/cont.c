@@ -8,14 +8,20 @@
  *                                     <-------------------  return
  *                            ready?  call the next one, as above
  *                            else queue up, note it in the record
- *   settle()    <----------  return, the lock still held
+ *   kgo_next_bare()  <-----  it has returned, the lock still held
  *   WAITING, drop the lock
+ *   the next one  -------->  call it, as above
+ *   none of these  ------->  return from port_run()
  *
  * What a body asks for is only noted while it runs (struct kgo_then, on the
  * stack of kgo_cont_run()).  The wait begins after it has returned: so a waker
  * never finds a goroutine whose body still runs, a deferred call of a scope is
  * done by then, and a row of waits that are all ready needs neither a record
  * nor more stack than one.
+ *
+ * They run one after the other in one call of port_run(): it sets a place where
+ * a panic or kgo_exit() lands, on the M's own stack, which is as good for all of
+ * them.  To set it for each was half of what a hand-over cost.
  *
  * The record (struct kgo_cont) is what other goroutines have on their stacks: a
  * place in a queue.  It is made at the first wait that is one, from a list of
@@ -85,6 +91,12 @@ int kgo_cont_refuse(u16 reason)
  * Records
  */
 
+static void note(struct kgo_cont *cont, const struct kgo_then *t)
+{
+	cont->next = t->next;
+	cont->arg = t->arg;
+}
+
 /* That of @g, made if it has none.  NULL without memory. */
 static struct kgo_cont *record(struct kgo_m *m, struct kgo_g *g,
 			       const struct kgo_then *t)
@@ -92,19 +104,21 @@ static struct kgo_cont *record(struct kgo_m *m, struct kgo_g *g,
 	struct kgo_p *p = kgo_m_p(m);
 	struct kgo_cont *cont = g->cont;
 
-	if (!cont && p->conts) {
+	if (!cont) {
 		cont = p->conts;
-		p->conts = cont->unused;
-		p->nr_conts--;
-	} else if (!cont) {
-		cont = port_alloc(sizeof(*cont));
-		if (!cont)
-			return NULL;
+		if (cont) {
+			p->conts = cont->unused;
+			p->nr_conts--;
+		} else {
+			cont = port_alloc(sizeof(*cont));
+			if (!cont)
+				return NULL;
+		}
+		/* Tables read the word as that of a stack pointer, and leave it. */
+		port_store(&g->cont, cont);
+		port_pin();
 	}
-	cont->next = t->next;
-	cont->arg = t->arg;
-	/* Tables read the word as that of a stack pointer, and leave it. */
-	port_store(&g->cont, cont);
+	note(cont, t);
 	return cont;
 }
 
@@ -123,6 +137,7 @@ void kgo_cont_end(struct kgo_m *m, struct kgo_g *g)
 	if (!cont)
 		return;
 	port_store(&g->cont, NULL);
+	port_unpin();
 	if (!p || p->nr_conts == CONTS_MAX) {
 		port_free(cont);
 		return;
@@ -252,7 +267,7 @@ static bool begin_chan(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t)
 		if (ret != -EAGAIN)
 			break;
 		if (likely(g->cont)) {
-			record(m, g, t);
+			note(g->cont, t);
 			return chan_wait(m, g, t, send);
 		}
 		port_unlock(&c->lock);
@@ -322,12 +337,11 @@ static bool begin_wg(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t)
 	return parked(m, KGO_WAIT_WAITGROUP, lock);
 }
 
-static bool begin(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t)
+static inline bool begin(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t)
 {
-	switch (t->op) {
-	case KGO_THEN_SEND:
-	case KGO_THEN_RECV:
+	if (likely(t->op == KGO_THEN_SEND || t->op == KGO_THEN_RECV))
 		return begin_chan(m, g, t);
+	switch (t->op) {
 	case KGO_THEN_SELECT:
 		return begin_select(m, g, t);
 	case KGO_THEN_SLEEP:
@@ -390,40 +404,54 @@ static bool stays(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t, u32 n)
 	return requeue(m, g, t, time_is_up ? KGO_POST_PREEMPT : KGO_POST_YIELD);
 }
 
-static void go_on(struct kgo_then *t)
+/* A body comes back to the M that called it, unlike one with a stack. */
+static inline void enter_from_body(struct kgo_m *m)
 {
-	kgo_next_fn next = t->next;
+	port_store(&m->d.in_sched, 1);
+	port_barrier();
+	if (unlikely(port_load(&m->d.p) & KGO_P_ODD))
+		kgo_enter_sched_slow(m);
+}
+
+static inline void leave_for_body(struct kgo_m *m)
+{
+	port_barrier();
+	port_store(&m->d.in_sched, 0);
+}
+
+static inline void go_on(struct kgo_m *m, struct kgo_then *t)
+{
 	const char *panic = t->panic;
 
 	t->op = KGO_THEN_NONE;
 	t->ctx = NULL;
 	t->panic = NULL;
-	kgo_leave_sched();
+	leave_for_body(m);
 	if (unlikely(panic))
 		kgo_panic_rt(panic);
 	else
-		next(t->arg, t->ret);
+		t->next(t->arg, t->ret);
 }
 
-static void run(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t)
+static inline void run(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t)
 {
 	void *arg = g->arg;
 	u32 n;
 
 	if (!g->cont) {
 		g->frames = NULL;
-		kgo_leave_sched();
+		leave_for_body(m);
 		kgo_g_fn(g)(arg);
 	} else {
 		if (!resume(m, g, t))
 			return;
-		go_on(t);
+		go_on(m, t);
 	}
 	for (n = 0; t->op != KGO_THEN_NONE; n++) {
-		m = kgo_enter_sched();
+		enter_from_body(m);
 		if (!begin(m, g, t) || !stays(m, g, t, n))
 			return;
-		go_on(t);
+		go_on(m, t);
 	}
 	t->op = KGO_THEN_ENDED;
 	if (unlikely(g->frames))
@@ -432,20 +460,29 @@ static void run(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t)
 }
 
 /**
- * kgo_cont_run() - Run a stackless goroutine until it waits or ends
+ * kgo_cont_run() - Run a stackless goroutine until it waits or ends, and those
+ * that come next
  * @m: the calling M, with in_sched set and a P
  * @g: dequeued, RUNNING
  *
  * CONTEXT: the M's own stack, a call of port_run().  Returns with in_sched set
- * and m->post for settle(); a panic or kgo_exit() leaves it by a jump.
+ * when the next one is none of its kind, or there is none at hand: nothing is
+ * left to settle(), and m->next is for the scheduler.  A panic or kgo_exit()
+ * leaves it by a jump, with what became of that goroutine in m->post.
  */
 void kgo_cont_run(struct kgo_m *m, struct kgo_g *g)
 {
-	struct kgo_then t = { .op = KGO_THEN_NONE };
+	struct kgo_then t;
 
-	m->then = &t;
-	run(m, g, &t);
-	m->then = NULL;
+	t.ctx = NULL;
+	t.panic = NULL;
+	do {
+		t.op = KGO_THEN_NONE;
+		m->then = &t;
+		run(m, g, &t);
+		m->then = NULL;
+		g = kgo_next_bare(m);
+	} while (g);
 }
 
 /*
@@ -457,11 +494,11 @@ static struct kgo_then *ask(enum kgo_then_op op, kgo_next_fn next, void *arg)
 	struct kgo_m *m = port_self();
 	struct kgo_then *t;
 
-	if (unlikely(!m || !m->curg || !kgo_is_stackless(m->curg))) {
+	t = m ? m->then : NULL;
+	if (unlikely(!t)) {
 		kgo_panic_rt("a ..._then() call outside of a stackless goroutine");
 		return NULL;
 	}
-	t = m->then;
 	if (unlikely(!next)) {
 		kgo_panic_rt("a ..._then() call without a function to go on with");
 		return NULL;

@@ -295,6 +295,7 @@ void kgo_g_free_all(struct kgo_p *p);
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
 void __noreturn kgo_g_end(void);
 void kgo_g_end_bare(struct kgo_g *g);
+struct kgo_m *kgo_last_steps(struct kgo_g *g);
 
 /*
  * struct kgo_birth - What a new goroutine gets beside its function
@@ -348,6 +349,7 @@ void kgo_m_run_one(struct kgo_m *m, struct kgo_g *g);
 void kgo_g_entry(struct kgo_g *g);
 void kgo_leave(struct kgo_m *m, u8 post);
 void kgo_chain(struct kgo_m *m);
+struct kgo_g *kgo_next_bare(struct kgo_m *m);
 struct kgo_g *kgo_next_bound(struct kgo_m *m);
 void kgo_wakep_slow(struct kgo_m *m);
 bool kgo_ensure_spare(struct kgo_m *m);

@@ -358,8 +358,13 @@ void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g)
 	kgo_g_free(m, g);
 }
 
-/* What a goroutine does last of all on its stack.  Returns with in_sched set. */
-static struct kgo_m *last_steps(struct kgo_g *g)
+/**
+ * kgo_last_steps() - What a goroutine does last of all on its stack
+ * @g: the calling goroutine; its deferred calls have been run
+ *
+ * CONTEXT: outside of enter_sched.  Return: its M, with in_sched set.
+ */
+struct kgo_m *kgo_last_steps(struct kgo_g *g)
 {
 	struct kgo_m *m;
 
@@ -382,9 +387,11 @@ static struct kgo_m *last_steps(struct kgo_g *g)
 void kgo_g_end(void)
 {
 	struct kgo_g *g = port_self()->curg;
-	struct kgo_m *m = last_steps(g);
+	struct kgo_m *m = kgo_last_steps(g);
 
-	if (m->chains && !kgo_is_stackless(g))
+	if (unlikely(kgo_is_stackless(g)))
+		m->then = NULL;	/* its body is left by a jump */
+	else if (m->chains)
 		kgo_chain(m);
 	kgo_leave(m, KGO_POST_EXIT);
 	for (;;)
@@ -399,7 +406,7 @@ void kgo_g_end(void)
  */
 void kgo_g_end_bare(struct kgo_g *g)
 {
-	struct kgo_m *m = last_steps(g);
+	struct kgo_m *m = kgo_last_steps(g);
 
 	m->prev = g;
 	m->post = KGO_POST_EXIT;

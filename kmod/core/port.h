@@ -250,12 +250,23 @@ static inline int port_hold(const struct kgo_site *site);
 static inline void port_unhold(const struct kgo_site *site);
 
 /**
+ * port_pin() - A stackless goroutine is about to wait for the first time
+ *
+ * Until port_unpin() says that it has ended the world is to stay, though no
+ * thread shows that somebody lives in it.
+ * CONTEXT: with in_sched set; neither sleeps nor takes a lock.
+ */
+static inline void port_pin(void);
+static inline void port_unpin(void);
+
+/**
  * port_run() - Run a goroutine until it comes back by port_back()
  * @m: the calling thread's M
  * @g: dequeued, runs on @m
  *
  * Called on the M's own stack.  A goroutine without a stack of its own (all in
- * the kernel) runs as a call of kgo_g_entry(), whose end is a jump back here.
+ * the kernel) runs as a call of kgo_g_entry(), which returns when it, and others in its
+ * place, have returned; or whose end is a jump back here.
  */
 void port_run(struct kgo_m *m, struct kgo_g *g);
 
@@ -282,6 +293,16 @@ void port_back(struct kgo_m *m, struct kgo_g *g);
  * free list already, began.
  */
 void port_switch(struct kgo_m *m, struct kgo_g *from, struct kgo_g *to);
+
+/**
+ * port_follow() - A goroutine follows one that has returned, with m->chains
+ * @m: the M that it is on
+ * @to: dequeued, RUNNING, not bound
+ *
+ * As port_switch() at an end, but the caller is where @to is to begin.
+ * Return: false if it is another one's turn: @to was queued again.
+ */
+bool port_follow(struct kgo_m *m, struct kgo_g *to);
 
 /**
  * port_enter() - Ask the arbiter; the operations of /dev/kgo's ENTER

@@ -582,26 +582,46 @@ void kgo_leave(struct kgo_m *m, u8 post)
 	settle(port_self());
 }
 
+static inline void left(struct kgo_m *m)
+{
+	m->curg = NULL;
+	port_store(&m->d.curg, KGO_NO_G);
+	settle(m);
+}
+
 static void execute(struct kgo_m *m, struct kgo_g *g)
 {
 	struct kgo_p *p = kgo_m_p(m);
-	bool stackless;
 
 	kgo_watch_timers(m, p);
-	do {
-		stackless = kgo_is_stackless(g);
+	set_running(m, p, g);
+	port_run(m, g);
+	/* Not necessarily g is the one that came back. */
+	left(m);
+}
+
+/**
+ * kgo_next_bare() - A stackless goroutine has returned: who runs in its place?
+ * @m: the calling M, with in_sched set
+ *
+ * Nobody has left its stack, which is where others look for the next.
+ * CONTEXT: kgo_cont_run(), between two of them.
+ * Return: another stackless one, RUNNING; NULL: the scheduler is to go on, with
+ * m->next if that is not NULL.
+ */
+struct kgo_g *kgo_next_bare(struct kgo_m *m)
+{
+	struct kgo_p *p;
+	struct kgo_g *g;
+
+	left(m);
+	g = next_here(m, &p);
+	if (likely(g && kgo_is_stackless(g))) {
 		set_running(m, p, g);
-		port_run(m, g);
-		/* Not necessarily g is the one that came back. */
-		m->curg = NULL;
-		port_store(&m->d.curg, KGO_NO_G);
-		settle(m);
-		if (!stackless)
-			return;
-		/* Nobody has left its stack, which is where others look for the next. */
-		g = next_here(m, &p);
-	} while (g && kgo_is_stackless(g));
+		return g;
+	}
 	m->next = g;
+	return NULL;
 }
 
 /*
@@ -739,37 +759,54 @@ void kgo_start(struct kgo_m *m, struct kgo_g *g)
 	kgo_wakep(m);
 }
 
+/* All that is left of a goroutine's end can be done here, on its M's own stack. */
+static inline struct kgo_g *chain_next(struct kgo_m *m, struct kgo_g *g)
+{
+	ended(m, g, kgo_m_p(m));
+	return m->retires ? NULL : switch_to(m);
+}
+
 /**
  * kgo_chain() - kgo_leave() at the end of a goroutine on its M's own stack
  * @m: its M, with in_sched set and m->chains
  *
- * All can be done here.  The next one begins where this one began, if that is
- * easy: half the price of the way over the scheduler.
+ * For one that ends anywhere.  The next one begins where this one began, if
+ * that is easy: half the price of the way over the scheduler.
  * CONTEXT: a goroutine, no stackless one.  Does not return.
  */
 void kgo_chain(struct kgo_m *m)
 {
-	struct kgo_g *g = m->curg, *next = NULL;
+	struct kgo_g *g = m->curg, *next = chain_next(m, g);
 
-	ended(m, g, kgo_m_p(m));
-	if (!m->retires)
-		next = switch_to(m);
 	if (likely(next))
 		port_switch(m, g, next);
 	else
 		port_back(m, g);
 }
 
+static inline void run_body(struct kgo_m *m, struct kgo_g *g)
+{
+	void *arg = g->arg;
+
+	port_barrier();
+	port_store(&m->d.in_sched, 0);
+	g->frames = NULL;
+	kgo_g_fn(g)(arg);
+	if (unlikely(g->frames))
+		kgo_base_leave(g);
+}
+
 /**
  * kgo_g_entry() - Body of every goroutine
  * @g: the goroutine, on its own stack if it has one
  *
- * Returns for a stackless one only, with in_sched set: it waits or has ended.
+ * Returns to port_run(), with in_sched set and nothing left to do for those that
+ * have ended, if there are no stacks of their own: a stackless one has returned,
+ * or no other one could follow here (m->chains).
  */
 void kgo_g_entry(struct kgo_g *g)
 {
 	struct kgo_m *m = port_self();
-	void *arg = g->arg;
 
 	if (kgo_is_stackless(g)) {
 		kgo_cont_run(m, g);
@@ -777,11 +814,13 @@ void kgo_g_entry(struct kgo_g *g)
 	}
 	if (m->post != KGO_POST_NONE)
 		settle(m);
-	port_barrier();
-	port_store(&m->d.in_sched, 0);
-	g->frames = NULL;
-	kgo_g_fn(g)(arg);
-	if (unlikely(g->frames))
-		kgo_base_leave(g);
-	kgo_g_end();
+	do {
+		run_body(m, g);
+		m = kgo_last_steps(g);
+		if (!m->chains) {
+			kgo_leave(m, KGO_POST_EXIT);
+			return;	/* never: its port would throw */
+		}
+		g = chain_next(m, g);
+	} while (g && port_follow(m, g));
 }

@@ -215,7 +215,7 @@ struct kgo_m {
 	struct kgo_g	*next;		/* M: dequeued, for the scheduler to run */
 	kgo_lock_t	*post_lock;	/* M: for KGO_POST_PARK, or NULL */
 	const void	*wait_on;	/* M: for the next park, or NULL */
-	struct kgo_then	*then;		/* M: what its stackless body asks for */
+	struct kgo_then	*then;		/* M: what its stackless body asks for, or NULL */
 	u64		rand;		/* M */
 	u64		sp;		/* port: where its scheduler stands */
 	void		*port;		/* port */

@@ -436,6 +436,57 @@ GO_TEST(deferred_calls_run_at_its_end_and_panics_are_recovered)
 	EXPECT_EQ(0, kgo_quiesce(1, -1));
 }
 
+struct row {
+	struct kgo_chan *gate;
+	int begun;
+	int went_on;
+};
+
+static void waits_once_more(void *arg, int ret UNUSED)
+{
+	struct row *row = arg;
+
+	/* All are woken at once, so that they run in a row on one stack. */
+	if (ADD(row->went_on, 1) % 3 == 0)
+		kgo_exit();
+	kgo_yield_then(tell, arg);
+}
+
+static void waits_at_the_gate(void *arg)
+{
+	struct row *row = arg;
+
+	ADD(row->begun, 1);
+	kgo_chan_recv_then(row->gate, NULL, waits_once_more, row);
+}
+
+GO_TEST(an_exit_in_a_row_of_them_ends_that_one_alone)
+{
+	struct row row = { .gate = kgo_chan_make(0, 0) };
+	int i;
+
+	forget();
+	for (i = 0; i < 300; i++)
+		EXPECT_EQ(0, go_bare(waits_at_the_gate, &row));
+	yield_until(LOAD(row.begun) == 300);
+	kgo_chan_close(row.gate);
+	EXPECT_EQ(0, kgo_quiesce(1, -1));
+	EXPECT_EQ(300, LOAD(row.went_on));
+	EXPECT_EQ(200, LOAD(told.calls));
+	EXPECT_EQ(&row, told.arg);
+	EXPECT_EQ(0, kgo_chan_free(row.gate));
+
+	/* The thread of one that has exited knows of no body any more. */
+	forget();
+	KGO_SCOPE {
+		kgo_defer(recovers, NULL);
+		kgo_yield_then(tell, &row);
+	}
+	ASSERT_NE(NULL, told.arg);
+	EXPECT_NE(NULL, strstr(told.arg, "outside of a stackless goroutine"));
+	EXPECT_EQ(0, LOAD(told.calls));
+}
+
 static void panics(void *arg UNUSED, int ret UNUSED)
 {
 	kgo_panic("in the second body");

@@ -217,8 +217,20 @@ static bool all_drained(void)
 	return true;
 }
 
+/* Who runs it, or NULL.  One without a stack is known by its M alone. */
+static struct sim_thread *runner(struct kgo_g *g)
+{
+	u32 m = g->d.m;
+
+	if (g->d.stack_lo)
+		return sim_gs[g->index].on;
+	return m < kgo_rt.nr_ms && S.m_thread[m] && kgo_m_at(m)->curg == g ?
+	       S.m_thread[m] : NULL;
+}
+
 static void put_in(u32 index, u8 where)
 {
+	struct sim_thread *on;
 	struct kgo_g *g;
 	u32 state;
 
@@ -230,9 +242,10 @@ static void put_in(u32 index, u8 where)
 	place[index] = where;
 	g = port_g(index);
 	state = g->d.state & ~KGO_G_SCAN;
-	if (sim_gs[index].on && !g->bound)
+	on = runner(g);
+	if (on && !g->bound)
 		sim_fail("g%u in %s while m%u runs it", index,
-			 place_names[where], sim_gs[index].on->am.index);
+			 place_names[where], on->am.index);
 	if (where >= 4) {
 		nr_freed++;
 		/* A P's own list: its owner may have yet to store the state. */
@@ -418,7 +431,7 @@ static void check_places(void)
 		fresh += kgo_p_at(i)->g_end - kgo_p_at(i)->g_next;
 	for (i = 1; i < n; i++) {
 		struct kgo_g *g = port_g(i);
-		struct sim_thread *on = sim_gs[i].on;
+		struct sim_thread *on = runner(g);
 
 		switch (g->d.state) {
 		case KGO_G_IDLE:

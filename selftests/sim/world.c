@@ -753,6 +753,12 @@ void port_jump(struct kgo_jmp *jmp)
 	arch_jump(jmp);
 }
 
+bool port_follow(struct kgo_m *m, struct kgo_g *to)
+{
+	sim_fail("g%u follows on m%u, which has no chains", to->index, m->index);
+	return false;
+}
+
 /* A function of its own, since it returns twice. */
 static noinline void run_here(struct sim_thread *t, struct kgo_g *g)
 {
@@ -766,12 +772,12 @@ void port_run(struct kgo_m *m, struct kgo_g *g)
 
 	if (t->m != m)
 		sim_fail("port_run() with another thread's M");
-	arrive(t, g);
+	/* Others of its kind follow it, and it may be run again by then. */
 	if (!g->d.stack_lo) {
 		run_here(t, g);
-		sim_gs[g->index].on = NULL;
 		return;
 	}
+	arrive(t, g);
 	t->at = &sim_gs[g->index].fiber;
 	fiber_switch(&t->g0, t->at);
 }

@@ -185,7 +185,13 @@ void kgo_pool_trim(struct kgo_pool *p)
 	port_might_wait(__func__);
 	if (!s)
 		return;
-	kgo_mutex_lock_own(&p->trim);
+	/* drop() may wait: for that a stackless one would keep its thread. */
+	if (kgo_self_g() && kgo_is_stackless(kgo_self_g())) {
+		if (!kgo_mutex_try_lock(&p->trim))
+			return;
+	} else {
+		kgo_mutex_lock_own(&p->trim);
+	}
 	for (at = 0; at < kgo_rt.nr_ps; at++)
 		drop_all(p, &s[at].victim);
 	for (at = 0; at < kgo_rt.nr_ps; at++)

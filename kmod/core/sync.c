@@ -193,10 +193,13 @@ void kgo_mutex_lock(struct kgo_mutex *mu)
 
 /**
  * kgo_mutex_lock_own() - Lock a mutex of the runtime itself
- * @mu: held for moments only
+ * @mu: held for moments only, by nobody who waits for anything meanwhile
  *
  * A stackless goroutine waits with its thread, since its caller is not to know
- * that there is a lock; so does a thread that is no goroutine.
+ * that there is a lock; so does a thread that is no goroutine.  It sleeps, so
+ * that its P goes to others, and whoever has the lock needs no thread but its
+ * own to go on: in the kernel it has one, and takes the next P that is free; in
+ * a program it is stopped only by the signal, on its thread, and likewise.
  * CONTEXT: outside of enter_sched; parks or sleeps: the caller says so by
  * port_might_wait().
  */

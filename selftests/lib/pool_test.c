@@ -206,6 +206,54 @@ GO_TEST_PS(an_object_has_one_owner_on_many_processors, 16)
 	stress(_metadata);
 }
 
+/* The trim of another one waits in drop(): a stackless one does not wait for it. */
+static struct {
+	struct kgo_pool p;
+	struct kgo_chan *gate;
+	struct kgo_wg wg;
+	int in_drop, trimmed;
+} slow;
+
+static void drop_slowly(void *obj, void *arg)
+{
+	(void)arg;
+	STORE(slow.in_drop, 1);
+	kgo_chan_recv(slow.gate, NULL);
+	free(obj);
+}
+
+static void trim_twice(void *p)
+{
+	kgo_pool_trim(p);
+	kgo_pool_trim(p);
+	kgo_wg_done(&slow.wg);
+}
+
+static void trim_once(void *p)
+{
+	kgo_pool_trim(p);
+	STORE(slow.trimmed, 1);
+	kgo_wg_done(&slow.wg);
+}
+
+GO_TEST_PS(a_stackless_one_leaves_a_trim_to_who_is_at_it, 1)
+{
+	const struct kgo_attr attr = { .flags = KGO_ATTR_STACKLESS };
+
+	slow.p.drop = drop_slowly;
+	slow.gate = kgo_chan_make(0, 0);
+	kgo_pool_put(&slow.p, malloc(1));
+	kgo_wg_add(&slow.wg, 2);
+	EXPECT_EQ(0, kgo_go(trim_twice, &slow.p));
+	yield_until(LOAD(slow.in_drop));
+	EXPECT_EQ(0, kgo_go_attr(trim_once, &slow.p, &attr));
+	yield_until(LOAD(slow.trimmed));
+	kgo_chan_close(slow.gate);
+	kgo_wg_wait(&slow.wg);
+	kgo_pool_destroy(&slow.p);
+	kgo_chan_free(slow.gate);
+}
+
 /* One puts, another gets: what is on another processor is found as well. */
 struct carry {
 	struct kgo_pool *p;

@@ -55,7 +55,8 @@ void kgo_pool_put(struct kgo_pool *p, void *obj);
  * What was put before the last call but one, and not got since, is dropped;
  * the rest of what was put before this call becomes the next to go.  Nobody
  * else calls it: a program that has idle times does, from a ticker.  Twice in
- * a row empties the pool.
+ * a row empties the pool.  A stackless goroutine leaves it to another trim that
+ * is under way.
  * CONTEXT: a goroutine; may park; what drop() may do.
  */
 void kgo_pool_trim(struct kgo_pool *p);

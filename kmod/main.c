@@ -36,6 +36,32 @@ unsigned int kgo_max_gs __ro_after_init = KGO_BOUND_GS;
 module_param_named(max_gs, kgo_max_gs, uint, 0444);
 MODULE_PARM_DESC(max_gs, "Most goroutines in a runtime's table (16777216, which is also the bound)");
 
+#ifdef CONFIG_FAULT_INJECTION
+/* For tests.  What is left of it afterwards was not needed. */
+static unsigned int kgo_fail_init;
+module_param_named(fail_init, kgo_fail_init, uint, 0444);
+MODULE_PARM_DESC(fail_init, "Fail so-manieth allocation of the module's start (0: none)");
+
+static void __init kgo_fail_begin(void)
+{
+	WRITE_ONCE(current->fail_nth, kgo_fail_init);
+}
+
+static void __init kgo_fail_end(void)
+{
+	kgo_fail_init = READ_ONCE(current->fail_nth);
+	WRITE_ONCE(current->fail_nth, 0);
+}
+#else
+static void __init kgo_fail_begin(void)
+{
+}
+
+static void __init kgo_fail_end(void)
+{
+}
+#endif
+
 struct workqueue_struct *kgo_wq;
 
 static bool kgo_params_are_valid(void)
@@ -45,14 +71,9 @@ static bool kgo_params_are_valid(void)
 	       kgo_max_gs && kgo_max_gs <= KGO_BOUND_GS;
 }
 
-static int __init kgo_init(void)
+static int __init kgo_start_all(void)
 {
 	int ret;
-
-	if (!kgo_params_are_valid()) {
-		pr_err("kgo: a parameter is zero or beyond its bound\n");
-		return -EINVAL;
-	}
 
 	kgo_wq = alloc_workqueue("kgo", WQ_UNBOUND, 0);
 	if (!kgo_wq)
@@ -83,6 +104,20 @@ flush:
 	kgo_debugfs_exit();
 	preempt_notifier_dec();
 	destroy_workqueue(kgo_wq);
+	return ret;
+}
+
+static int __init kgo_init(void)
+{
+	int ret;
+
+	if (!kgo_params_are_valid()) {
+		pr_err("kgo: a parameter is zero or beyond its bound\n");
+		return -EINVAL;
+	}
+	kgo_fail_begin();
+	ret = kgo_start_all();
+	kgo_fail_end();
 	return ret;
 }
 

@@ -170,7 +170,7 @@ for stage; do
 		;;
 	soak)
 		guest soak 6.1 3600 KGO_STRESS_SECONDS=900 KGO_GARBAGE_SECONDS=300 KGO_ABI_TESTS='"abi/stress abi/garbage"'
-		guest soak-kasan kasan 3600 KGO_STRESS_SECONDS=600 KGO_GARBAGE_SECONDS=300 KGO_UNLOADS=100 KGO_FAULT_STEP=3 \
+		guest soak-kasan kasan 3600 KGO_STRESS_SECONDS=600 KGO_GARBAGE_SECONDS=300 KGO_UNLOADS=100 KGO_FAULT_STEP=1 \
 			KGO_ABI_TESTS='"abi/stress abi/garbage abi/faults"' KGO_LIB_TESTS=none
 		;;
 	*)

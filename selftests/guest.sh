@@ -125,7 +125,6 @@ fi
 # Does the table say of each stage of kgo_pipeline who it is, who started it, where it waits, whose it is?
 # They run every now and then, so it is read until all three have been seen to wait.
 table_names_pipeline() {
-	local stage
 	for stage in batch smooth measure; do
 		n=0
 		until awk -F '  +' -v stage="$stage [kgo_pipeline]" '

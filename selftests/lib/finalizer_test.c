@@ -57,7 +57,7 @@ GO_TEST(finalizers_run_in_order_one_at_a_time_when_the_last_reference_goes)
 	EXPECT_EQ(0, nr);
 	/* The runtime's own goroutine is not counted. */
 	EXPECT_EQ(me, kgo_num_goroutine());
-	EXPECT_EQ(1, waiting("finalizer wait"));
+	yield_until(waiting("finalizer wait") == 1);
 	for (i = 0; i < 32; i++)
 		kgo_obj_put(&t[(i * 7) % 32]->obj);
 	EXPECT_EQ(0, kgo_finalizer_drain());

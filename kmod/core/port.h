@@ -161,8 +161,8 @@ void port_lock_nested(kgo_lock_t *lock);
  * The same for a lock that is taken with in_sched set and a P, or without a P
  * behind port_share(), and nowhere else.
  */
-static inline void port_lock_in(kgo_lock_t *lock);
-static inline void port_lock_in_nested(kgo_lock_t *lock);
+void port_lock_in(kgo_lock_t *lock);
+void port_lock_in_nested(kgo_lock_t *lock);
 /* Throws unless the lock is held, where the port can tell. */
 void port_assert_held(kgo_lock_t *lock);
 

@@ -142,7 +142,6 @@ static int do_setup(struct world *w)
 
 static int map_one(struct world *w, __u64 offset, size_t size)
 {
-	volatile char sum = 0;
 	size_t i;
 
 	w->mem = map(w->rt.fd, offset, size);
@@ -150,7 +149,7 @@ static int map_one(struct world *w, __u64 offset, size_t size)
 		return -errno;
 	/* A page without memory is asked for again, by who touched it. */
 	for (i = 0; i < size; i += PAGE)
-		sum += ((char *)w->mem)[i];
+		(void)*(volatile char *)(w->mem + i);
 	munmap(w->mem, size);
 	return 0;
 }

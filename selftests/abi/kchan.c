@@ -5,25 +5,8 @@
  */
 #include "kgo_abi.h"
 
-#include <linux/kgo_kchan.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-
-static int make(int fd[2], __u32 msg_max, __u32 cap, __u32 flags)
-{
-	struct kgo_kchan_make m = {
-		.size = sizeof(m), .flags = flags, .msg_max = msg_max,
-		.cap = cap, .rfd = (int)POISON, .wfd = (int)POISON,
-	};
-	int dev = open(DEV, O_RDWR | O_CLOEXEC), ret;
-
-	ret = call(dev, KGO_IOC_KCHAN, &m);
-	close(dev);
-	fd[0] = m.rfd;
-	fd[1] = m.wfd;
-	return ret;
-}
 
 static int io(int fd, __u32 op, __u32 flags, __u32 mark, void *buf, __u32 *lens,
 	      __u32 stride, __u32 count)
@@ -55,7 +38,7 @@ FIXTURE(pair) {
 
 FIXTURE_SETUP(pair)
 {
-	ASSERT_EQ(0, make(self->fd, 16, 4, KGO_KCHAN_F_NONBLOCK));
+	ASSERT_EQ(0, kchan_make(self->fd, 16, 4, KGO_KCHAN_F_NONBLOCK));
 }
 
 FIXTURE_TEARDOWN(pair)
@@ -164,10 +147,10 @@ TEST(sizes_beyond_the_bounds_are_refused)
 {
 	int fd[2];
 
-	EXPECT_EQ(-EINVAL, make(fd, 1, 0, 0));
-	EXPECT_EQ(-ERANGE, make(fd, 1U << 31, 1, 0));
-	EXPECT_EQ(-ERANGE, make(fd, 1, 1U << 31, 0));
-	EXPECT_EQ(-EINVAL, make(fd, 1, 1, 0x80));
+	EXPECT_EQ(-EINVAL, kchan_make(fd, 1, 0, 0));
+	EXPECT_EQ(-ERANGE, kchan_make(fd, 1U << 31, 1, 0));
+	EXPECT_EQ(-ERANGE, kchan_make(fd, 1, 1U << 31, 0));
+	EXPECT_EQ(-EINVAL, kchan_make(fd, 1, 1, 0x80));
 }
 
 TEST_F(pair, the_end_comes_after_what_was_sent)
@@ -241,29 +224,17 @@ TEST_F(pair, poll_and_epoll_tell_of_messages_room_and_ends)
 
 TEST_F(pair, an_end_goes_over_a_socket)
 {
-	union {
-		struct cmsghdr h;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} u;
-	struct iovec v = { .iov_base = (char[1]){ 0 }, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &u,
-			    .msg_controllen = sizeof(u) };
 	int sv[2], fd;
 	char c;
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
-	u.h.cmsg_level = SOL_SOCKET;
-	u.h.cmsg_type = SCM_RIGHTS;
-	u.h.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&u.h), &self->fd[1], sizeof(int));
-	ASSERT_EQ(1, sendmsg(sv[0], &m, 0));
+	ASSERT_TRUE(pass_fds(sv[0], &self->fd[1], 1, true));
 	close(self->fd[1]);
 	self->fd[1] = -1;
 	/* On its way it is an end, too. */
 	EXPECT_EQ(-1, read(self->fd[0], &c, 1));
 	EXPECT_EQ(EAGAIN, errno);
-	ASSERT_EQ(1, recvmsg(sv[1], &m, 0));
-	memcpy(&fd, CMSG_DATA(&u.h), sizeof(int));
+	ASSERT_TRUE(pass_fds(sv[1], &fd, 1, false));
 	EXPECT_EQ(1, write(fd, "s", 1));
 	EXPECT_EQ(1, read(self->fd[0], &c, 1));
 	EXPECT_EQ('s', c);
@@ -277,7 +248,7 @@ TEST_F(pair, the_module_stays_while_an_fd_is_open)
 {
 	int refs = module_refs(), fd[2];
 
-	ASSERT_EQ(0, make(fd, 1, 1, 0));
+	ASSERT_EQ(0, kchan_make(fd, 1, 1, 0));
 	EXPECT_EQ(refs + 2, module_refs());
 	close(fd[0]);
 	close(fd[1]);
@@ -300,7 +271,7 @@ FIXTURE_SETUP(marks)
 	self->ring = map(self->rt.fd, KGO_MMAP_C, PAGE);
 	ASSERT_NE(MAP_FAILED, (void *)self->ring);
 	ASSERT_LE(0, attach(&self->rt));
-	ASSERT_EQ(0, make(self->fd, 8, 4, KGO_KCHAN_F_NONBLOCK));
+	ASSERT_EQ(0, kchan_make(self->fd, 8, 4, KGO_KCHAN_F_NONBLOCK));
 }
 
 FIXTURE_TEARDOWN(marks)
@@ -388,7 +359,7 @@ TEST_F(marks, garbage_in_the_ring_harms_nobody_else)
 	int fd[2], i;
 	char c;
 
-	ASSERT_EQ(0, make(fd, 8, 4, KGO_KCHAN_F_NONBLOCK));
+	ASSERT_EQ(0, kchan_make(fd, 8, 4, KGO_KCHAN_F_NONBLOCK));
 	for (i = 0; i < 2000; i++) {
 		arm(self->fd[0], (__u32)i % 50, i & 1 ? KGO_KCHAN_IO_SHARED : 0);
 		STORE(r->cq_head, (__u32)(i * 0x9e3779b9U));
@@ -497,7 +468,7 @@ TEST(a_killed_sender_leaves_whole_messages_in_order)
 		ssize_t n;
 		pid_t pid;
 
-		ASSERT_EQ(0, make(fd, 8, 4, 0));
+		ASSERT_EQ(0, kchan_make(fd, 8, 4, 0));
 		*next = 0;
 		pid = fork();
 		if (!pid) {
@@ -535,7 +506,7 @@ TEST(a_killed_receiver_loses_what_it_took_and_nothing_else)
 		bool any = false;
 		pid_t pid;
 
-		ASSERT_EQ(0, make(fd, 8, 4, 0));
+		ASSERT_EQ(0, kchan_make(fd, 8, 4, 0));
 		*next = 0;
 		pid = fork();
 		if (!pid) {

@@ -9,28 +9,11 @@
  */
 #include "kgo_abi.h"
 
-#include <linux/kgo_kchan.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include "../../kmod/samples/kgo_pipeline.h"
 
 #define PIPELINE "/kgo_pipeline.ko"	/* where the guest has it */
-
-static int make(int fd[2], __u32 flags)
-{
-	struct kgo_kchan_make m = {
-		.size = sizeof(m), .flags = flags, .msg_max = 16, .cap = 4,
-		.rfd = (int)POISON, .wfd = (int)POISON,
-	};
-	int dev = open(DEV, O_RDWR | O_CLOEXEC), ret;
-
-	ret = call(dev, KGO_IOC_KCHAN, &m);
-	close(dev);
-	fd[0] = m.rfd;
-	fd[1] = m.wfd;
-	return ret;
-}
 
 /* Its mappings hold the module as its fd does. */
 static void rt_close(struct rt *rt)
@@ -138,8 +121,8 @@ FIXTURE(two) {
 FIXTURE_SETUP(two)
 {
 	self->refs = module_refs();
-	ASSERT_EQ(0, make(self->to, 0));
-	ASSERT_EQ(0, make(self->from, 0));
+	ASSERT_EQ(0, kchan_make(self->to, 16, 4, 0));
+	ASSERT_EQ(0, kchan_make(self->from, 16, 4, 0));
 }
 
 FIXTURE_TEARDOWN(two)
@@ -231,13 +214,6 @@ TEST_F(two, another_program_with_its_own_runtime_goes_on)
 /* exec of the process that made it, with its runtime: that is gone, the end stays. */
 TEST_F(two, the_maker_becomes_another_program_and_keeps_its_ends)
 {
-	union {
-		struct cmsghdr h;
-		char buf[CMSG_SPACE(2 * sizeof(int))];
-	} u;
-	struct iovec v = { .iov_base = (char[1]){ 'x' }, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &u,
-			    .msg_controllen = sizeof(u) };
 	int mine[2], sv[2], i;
 	pid_t pid;
 	char c;
@@ -248,15 +224,12 @@ TEST_F(two, the_maker_becomes_another_program_and_keeps_its_ends)
 		struct rt rt;
 		int to[2], from[2];
 
-		if (rt_open(&rt, 1, 2) || attach(&rt) < 0 || make(to, 0) || make(from, 0))
+		if (rt_open(&rt, 1, 2) || attach(&rt) < 0 ||
+		    kchan_make(to, 16, 4, 0) || kchan_make(from, 16, 4, 0))
 			_exit(91);
 		mine[0] = to[1];
 		mine[1] = from[0];
-		u.h.cmsg_level = SOL_SOCKET;
-		u.h.cmsg_type = SCM_RIGHTS;
-		u.h.cmsg_len = CMSG_LEN(sizeof(mine));
-		memcpy(CMSG_DATA(&u.h), mine, sizeof(mine));
-		if (sendmsg(sv[1], &m, 0) != 1)
+		if (!pass_fds(sv[1], mine, 2, true))
 			_exit(92);
 		close(to[1]);
 		close(from[0]);
@@ -265,8 +238,7 @@ TEST_F(two, the_maker_becomes_another_program_and_keeps_its_ends)
 		be("answers", to[0], from[1]);
 	}
 	close(sv[1]);
-	ASSERT_EQ(1, recvmsg(sv[0], &m, 0));
-	memcpy(mine, CMSG_DATA(&u.h), sizeof(mine));
+	ASSERT_TRUE(pass_fds(sv[0], mine, 2, false));
 	for (i = 0; i < 20; i++) {
 		c = (char)i;
 		ASSERT_EQ(1, write(mine[0], &c, 1));
@@ -283,13 +255,6 @@ TEST_F(two, the_maker_becomes_another_program_and_keeps_its_ends)
 /* The maker is dead before anybody takes what it sent. */
 TEST_F(two, an_end_in_a_socket_outlives_its_maker)
 {
-	union {
-		struct cmsghdr h;
-		char buf[CMSG_SPACE(2 * sizeof(int))];
-	} u;
-	struct iovec v = { .iov_base = (char[1]){ 'x' }, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &u,
-			    .msg_controllen = sizeof(u) };
 	int sv[2], fd[2] = { -1, -1 };
 	pid_t pid;
 	char c = 0;
@@ -299,20 +264,16 @@ TEST_F(two, an_end_in_a_socket_outlives_its_maker)
 	if (!pid) {
 		struct rt rt;
 
-		if (rt_open(&rt, 1, 2) || attach(&rt) < 0 || make(fd, 0) ||
+		if (rt_open(&rt, 1, 2) || attach(&rt) < 0 ||
+		    kchan_make(fd, 16, 4, 0) ||
 		    write(fd[1], "1", 1) != 1)
 			_exit(91);
-		u.h.cmsg_level = SOL_SOCKET;
-		u.h.cmsg_type = SCM_RIGHTS;
-		u.h.cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(&u.h), fd, sizeof(fd));
-		if (sendmsg(sv[1], &m, 0) != 1)
+		if (!pass_fds(sv[1], fd, 2, true))
 			_exit(92);
 		kill(getpid(), SIGKILL);
 	}
 	EXPECT_EQ(128 + SIGKILL, exit_code(pid));
-	ASSERT_EQ(1, recvmsg(sv[0], &m, 0));
-	memcpy(fd, CMSG_DATA(&u.h), sizeof(fd));
+	ASSERT_TRUE(pass_fds(sv[0], fd, 2, false));
 	EXPECT_EQ(1, write(fd[1], "2", 1));
 	EXPECT_EQ(1, read(fd[0], &c, 1));
 	EXPECT_EQ('1', c);
@@ -330,13 +291,6 @@ TEST_F(two, an_end_in_a_socket_outlives_its_maker)
 /* Both descriptors in the socket's queue, and the socket in itself: a cycle. */
 TEST_F(two, ends_in_a_socket_that_nobody_reads_are_closed_with_it)
 {
-	union {
-		struct cmsghdr h;
-		char buf[CMSG_SPACE(3 * sizeof(int))];
-	} u;
-	struct iovec v = { .iov_base = (char[1]){ 'x' }, .iov_len = 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &u,
-			    .msg_controllen = sizeof(u) };
 	int sv[2], fds[3];
 	char c;
 
@@ -344,11 +298,7 @@ TEST_F(two, ends_in_a_socket_that_nobody_reads_are_closed_with_it)
 	fds[0] = self->to[1];
 	fds[1] = sv[1];
 	fds[2] = sv[0];
-	u.h.cmsg_level = SOL_SOCKET;
-	u.h.cmsg_type = SCM_RIGHTS;
-	u.h.cmsg_len = CMSG_LEN(sizeof(fds));
-	memcpy(CMSG_DATA(&u.h), fds, sizeof(fds));
-	ASSERT_EQ(1, sendmsg(sv[0], &m, 0));
+	ASSERT_TRUE(pass_fds(sv[0], fds, 3, true));
 	drop(&self->to[1]);
 	close(sv[0]);
 	close(sv[1]);

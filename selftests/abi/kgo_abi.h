@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kgo.h>
+#include <linux/kgo_kchan.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -257,6 +259,52 @@ UNUSED static bool sleeps_in(pid_t pid, pid_t t, long nr)
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, t);
 	return slurp(path, buf, sizeof(buf)) > 0 && buf[0] != 'r' &&
 	       strtol(buf, NULL, 10) == nr;
+}
+
+/* Both ends of a kernel channel. */
+UNUSED static int kchan_make(int fd[2], __u32 msg_max, __u32 cap, __u32 flags)
+{
+	struct kgo_kchan_make m = {
+		.size = sizeof(m), .flags = flags, .msg_max = msg_max,
+		.cap = cap, .rfd = (int)POISON, .wfd = (int)POISON,
+	};
+	int dev = open(DEV, O_RDWR | O_CLOEXEC), ret;
+
+	ret = call(dev, KGO_IOC_KCHAN, &m);
+	close(dev);
+	fd[0] = m.rfd;
+	fd[1] = m.wfd;
+	return ret;
+}
+
+#define MOST_FDS 4
+
+/* Send or receive @n descriptors over a socket; false if that fails. */
+UNUSED static bool pass_fds(int sock, int *fds, unsigned int n, bool send)
+{
+	union {
+		struct cmsghdr h;
+		char buf[CMSG_SPACE(MOST_FDS * sizeof(int))];
+	} u;
+	char byte = 'x';
+	struct iovec v = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &u,
+		.msg_controllen = CMSG_SPACE(n * sizeof(int)),
+	};
+
+	memset(&u, 0, sizeof(u));
+	u.h.cmsg_level = SOL_SOCKET;
+	u.h.cmsg_type = SCM_RIGHTS;
+	u.h.cmsg_len = CMSG_LEN(n * sizeof(int));
+	if (send) {
+		memcpy(CMSG_DATA(&u.h), fds, n * sizeof(int));
+		return sendmsg(sock, &m, 0) == 1;
+	}
+	if (recvmsg(sock, &m, 0) != 1 || u.h.cmsg_len != CMSG_LEN(n * sizeof(int)))
+		return false;
+	memcpy(fds, CMSG_DATA(&u.h), n * sizeof(int));
+	return true;
 }
 
 /* Users of the module, or -1 if it is not loaded. */

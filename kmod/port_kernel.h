@@ -154,11 +154,6 @@ static inline void kgo_might_park(const char *call, bool thread)
 }
 #endif
 
-static inline bool port_is_cold(u64 sp)
-{
-	return false;
-}
-
 static inline void port_might_park(const char *call)
 {
 	kgo_might_park(call, false);
@@ -167,6 +162,11 @@ static inline void port_might_park(const char *call)
 static inline void port_might_wait(const char *call)
 {
 	kgo_might_park(call, true);
+}
+
+static inline bool port_is_cold(u64 sp)
+{
+	return false;
 }
 
 static inline int port_affinity(const struct cpumask *cpus, void **to)

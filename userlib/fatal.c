@@ -106,7 +106,7 @@ void port_deadlock(const char *msg)
 	_exit(2);
 }
 
-static void die(const char *msg)
+static void last_words(const char *msg)
 {
 	struct kgo_out o = { .fd = STDERR_FILENO };
 
@@ -119,12 +119,12 @@ static void die(const char *msg)
 
 void port_fatal(const char *msg)
 {
-	die(msg);
+	last_words(msg);
 	_exit(2);
 }
 
 void port_throw(const char *msg)
 {
-	die(msg);
+	last_words(msg);
 	abort();
 }

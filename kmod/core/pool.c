@@ -179,6 +179,7 @@ static void drop_all(struct kgo_pool *p, struct half *h)
 void kgo_pool_trim(struct kgo_pool *p)
 {
 	struct kgo_pool_slots *s = slots_of(p);
+	struct kgo_g *g = kgo_self_g();
 	void *obj;
 	u32 at, i;
 
@@ -186,7 +187,7 @@ void kgo_pool_trim(struct kgo_pool *p)
 	if (!s)
 		return;
 	/* drop() may wait: for that a stackless one would keep its thread. */
-	if (kgo_self_g() && kgo_is_stackless(kgo_self_g())) {
+	if (g && kgo_is_stackless(g)) {
 		if (!kgo_mutex_try_lock(&p->trim))
 			return;
 	} else {

@@ -40,6 +40,8 @@
 #define KGO_JMP_OWN	1
 
 #define PORT_STACKS	0
+#define PORT_ALONE	0	/* interrupts come */
+#define PORT_CHECKS	0
 
 static_assert(sizeof(long) == sizeof(u64), "kgo needs a 64-bit kernel");
 
@@ -106,31 +108,6 @@ static inline void port_lock_nested(kgo_lock_t *lock)
 
 	raw_spin_lock_irqsave_nested(&lock->raw, flags, SINGLE_DEPTH_NESTING);
 	lock->flags = flags;
-}
-
-/* Nobody is ever alone: interrupts come. */
-static inline bool port_alone(void)
-{
-	return false;
-}
-
-static inline bool port_is_shared(void)
-{
-	return true;
-}
-
-static inline void port_share(void)
-{
-}
-
-static inline void port_lock_in(kgo_lock_t *lock)
-{
-	port_lock(lock);
-}
-
-static inline void port_lock_in_nested(kgo_lock_t *lock)
-{
-	port_lock_nested(lock);
 }
 
 static inline void port_unlock(kgo_lock_t *lock)

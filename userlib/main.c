@@ -11,10 +11,12 @@
 #include "san.h"
 #include "task.h"
 
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PANIC_NAP_NS	300000LL
@@ -201,7 +203,10 @@ static int start_locked(void)
 		kgo_backend_ops = NULL;
 		return ret;
 	}
-	kgo_alone_begin();
+	/* Where there is no membarrier() its end would be a guess. */
+	kgo_alone_begin(!arch_syscall(SYS_membarrier,
+				      MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+				      0, 0, 0, 0, 0));
 	port_store_release(&rt_state, RT_STARTED);
 	return 0;
 }

@@ -204,7 +204,7 @@ int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 	kgo_check_alive();
 	if (!m)
 		return kgo_backend_ops->enter(m, op, flags, target, deadline);
-	/* For alone.c: it changes nothing of the core's meanwhile. */
+	/* For kgo_alone_end(): it changes nothing of the core's meanwhile. */
 	port_barrier();
 	port_store(&m->in_arbiter, 1);
 	ret = kgo_backend_ops->enter(m, op, flags, target, deadline);

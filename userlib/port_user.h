@@ -48,6 +48,19 @@ typedef __s64 s64;
 #endif
 #endif
 
+#ifdef __SANITIZE_ADDRESS__
+#define PORT_CHECKS	1
+#else
+#define PORT_CHECKS	0
+#endif
+
+/* ThreadSanitizer would see plain accesses of different threads. */
+#ifdef __SANITIZE_THREAD__
+#define PORT_ALONE	0
+#else
+#define PORT_ALONE	1
+#endif
+
 /*
  * ThreadSanitizer knows nothing of compiler barriers, membarrier() and the
  * order in which a thread's own sleep comes after its stores: under it, every
@@ -208,50 +221,13 @@ static inline void port_lock_nested(kgo_lock_t *lock)
 	port_lock(lock);
 }
 
-/* alone.c: there is one P, and who has it goes without locked instructions. */
-struct kgo_alone {
-	u32 on;		/* A: so it is */
-	u32 over;	/* A: it is not, and never will be again */
-};
-
-extern struct kgo_alone kgo_alone;
-
-void kgo_alone_end(void);
-void kgo_alone_check(void);
-
-static inline bool port_alone(void)
+static inline bool port_lock_plain(kgo_lock_t *lock)
 {
-	if (!port_load(&kgo_alone.on))
+	if (unlikely(port_load(&lock->word) != KGO_LOCK_FREE))
 		return false;
-#ifdef __SANITIZE_ADDRESS__
-	kgo_alone_check();
-#endif
+	port_store(&lock->word, KGO_LOCK_HELD);
+	port_barrier();
 	return true;
-}
-
-static inline bool port_is_shared(void)
-{
-	return port_load_acquire(&kgo_alone.over);
-}
-
-static inline void port_share(void)
-{
-	kgo_alone_end();
-}
-
-static inline void port_lock_in(kgo_lock_t *lock)
-{
-	if (port_alone() && likely(port_load(&lock->word) == KGO_LOCK_FREE)) {
-		port_store(&lock->word, KGO_LOCK_HELD);
-		port_barrier();
-		return;
-	}
-	port_lock(lock);
-}
-
-static inline void port_lock_in_nested(kgo_lock_t *lock)
-{
-	port_lock_in(lock);
 }
 
 static inline void port_unlock(kgo_lock_t *lock)

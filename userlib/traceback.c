@@ -81,10 +81,7 @@ static void walk_parked(struct kgo_trace *t, struct kgo_g *g)
 
 	if (!lo || g->bound)
 		return;		/* it waits in the middle of a thread */
-	/* The caller may have no P, or lose it meanwhile. */
-	if (!port_is_shared())
-		port_share();
-	if (!port_cas(&g->d.state, KGO_G_WAITING, KGO_G_WAITING | KGO_G_SCAN))
+	if (!kgo_g_scan_begin(g))
 		return;
 	sp = g->d.sp;
 	if (sp >= lo && sp + sizeof(f) <= hi &&
@@ -92,7 +89,7 @@ static void walk_parked(struct kgo_trace *t, struct kgo_g *g)
 		t->pc[t->n++] = f.rip;
 		walk(t, f.rbp, hi);
 	}
-	port_store_release(&g->d.state, KGO_G_WAITING);
+	kgo_g_scan_end(g);
 }
 
 /**

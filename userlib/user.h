@@ -60,10 +60,6 @@ int kgo_preempt_signal(void);
 void kgo_preempt_thread(void);
 void kgo_preempt_send(u32 tid);
 
-/* alone.c */
-void kgo_alone_begin(void);
-void kgo_alone_forked(void);
-
 /* kchan.c */
 void kgo_cq_init(const u32 *ring);
 

@@ -320,7 +320,7 @@ static inline int chan_try(struct kgo_chan *c, void *elem, bool send)
 		return -EAGAIN;
 	}
 	m = kgo_enter_any();
-	port_lock_in(&c->lock);
+	kgo_lock_in(&c->lock);
 	ret = send ? send_now(c, elem, NULL, &ready) :
 		     recv_now(c, elem, NULL, &ready);
 	port_unlock(&c->lock);
@@ -347,7 +347,7 @@ static inline int chan_op(struct kgo_chan *c, void *elem, bool send,
 	m = kgo_enter_sched();
 	if (unlikely(!m))
 		return -EPERM;
-	port_lock_in(&c->lock);
+	kgo_lock_in(&c->lock);
 	ret = send ? send_now(c, elem, NULL, &ready) :
 		     recv_now(c, elem, NULL, &ready);
 	if (likely(ret != -EAGAIN)) {
@@ -445,7 +445,7 @@ int kgo_chan_close(struct kgo_chan *c)
 		return -EPERM;
 	}
 	m = kgo_enter_any();
-	port_lock_in(&c->lock);
+	kgo_lock_in(&c->lock);
 	if (c->closed) {
 		port_unlock(&c->lock);
 		kgo_leave_any(m);
@@ -481,7 +481,7 @@ struct kgo_g *kgo_chan_offer(struct kgo_chan *c, const void *v)
 {
 	struct kgo_g *ready = NULL;
 
-	port_lock_in(&c->lock);
+	kgo_lock_in(&c->lock);
 	send_now(c, v, NULL, &ready);
 	port_unlock(&c->lock);
 	return ready;
@@ -498,7 +498,7 @@ bool kgo_chan_drain(struct kgo_chan *c)
 {
 	bool any;
 
-	port_lock_in(&c->lock);
+	kgo_lock_in(&c->lock);
 	any = c->count;
 	c->head = 0;
 	port_store(&c->count, 0);

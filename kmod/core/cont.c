@@ -261,7 +261,7 @@ static bool begin_chan(struct kgo_m *m, struct kgo_g *g, struct kgo_then *t)
 			      KGO_WAIT_CHAN_RECEIVE_NIL, NULL);
 	}
 	for (;;) {
-		port_lock_in(&c->lock);
+		kgo_lock_in(&c->lock);
 		ret = send ? kgo_chan_send_now(c, t->elem, NULL, &ready) :
 			     kgo_chan_recv_now(c, t->elem, NULL, &ready);
 		if (ret != -EAGAIN)

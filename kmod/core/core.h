@@ -7,6 +7,7 @@
 #define KGO_CORE_CORE_H
 
 #include "types.h"
+#include "alone.h"
 #include "gq.h"
 #include "include/kgo/api.h"
 
@@ -82,8 +83,7 @@ static inline struct kgo_m *kgo_enter_any(void)
 	struct kgo_m *m = port_self();
 
 	if (unlikely(!m)) {
-		if (unlikely(!port_is_shared()))
-			port_share();
+		kgo_share();
 		return NULL;
 	}
 	port_store(&m->d.in_sched, 1);
@@ -110,29 +110,6 @@ static inline void kgo_polled(void)
 
 	if (m && unlikely(port_load(&m->d.p) & KGO_P_PREEMPT))
 		kgo_leave_any(kgo_enter_any());
-}
-
-/*
- * port_cas() and port_add() of a word that is changed nowhere but between
- * kgo_enter_sched() or kgo_enter_any() and their ends, and always by these.
- */
-static inline bool kgo_cas_in(u32 *p, u32 old, u32 to)
-{
-	if (!port_alone())
-		return port_cas(p, old, to);
-	if (port_load(p) != old)
-		return false;
-	port_store(p, to);
-	return true;
-}
-
-static inline u32 kgo_add_in(u32 *p, u32 v)
-{
-	if (!port_alone())
-		return port_add(p, v);
-	v += port_load(p);
-	port_store(p, v);
-	return v;
 }
 
 /* The P that an M owns; only between enter_sched and leave_sched. */
@@ -295,6 +272,8 @@ void kgo_g_free_all(struct kgo_p *p);
 void kgo_g_cancel(struct kgo_m *m, struct kgo_g *g);
 void __noreturn kgo_g_end(void);
 void kgo_g_end_bare(struct kgo_g *g);
+bool kgo_g_scan_begin(struct kgo_g *g);
+void kgo_g_scan_end(struct kgo_g *g);
 struct kgo_m *kgo_last_steps(struct kgo_g *g);
 
 /*

@@ -411,3 +411,24 @@ void kgo_g_end_bare(struct kgo_g *g)
 	m->prev = g;
 	m->post = KGO_POST_EXIT;
 }
+
+/**
+ * kgo_g_scan_begin() - Keep a goroutine that waits from running on
+ * @g: any; its stack may be read until kgo_g_scan_end()
+ *
+ * Whoever wakes it meanwhile spins, so it must not be for long.
+ * CONTEXT: any thread, with no lock held and not with in_sched set; may sleep.
+ * Return: false if it does not wait; then there is nothing to end.
+ */
+bool kgo_g_scan_begin(struct kgo_g *g)
+{
+	/* The caller may have no P, or lose it meanwhile. */
+	kgo_share();
+	return port_cas(&g->d.state, KGO_G_WAITING, KGO_G_WAITING | KGO_G_SCAN);
+}
+
+/** kgo_g_scan_end() - What kgo_g_scan_begin() kept waiting may run on */
+void kgo_g_scan_end(struct kgo_g *g)
+{
+	port_store_release(&g->d.state, KGO_G_WAITING);
+}

@@ -113,8 +113,8 @@ static void ready(struct kgo_g *g, bool next)
 	struct kgo_p *p = m ? kgo_m_p(m) : NULL;
 
 	/* Who has no P leaves nobody alone; most have done so by kgo_enter_any(). */
-	if (unlikely(!p && !port_is_shared()))
-		port_share();
+	if (unlikely(!p))
+		kgo_share();
 	if (unlikely(g->x))
 		kgo_bubble_ready(g);
 	kgo_g_set_state(g, KGO_G_WAITING, KGO_G_RUNNABLE);
@@ -229,8 +229,8 @@ struct kgo_m *kgo_enter_any_slow(struct kgo_m *m)
 {
 	if (m->curg && !port_is_atomic())
 		return kgo_enter_sched_slow(m);
-	if (!kgo_m_has_p(m) && unlikely(!port_is_shared()))
-		port_share();
+	if (!kgo_m_has_p(m))
+		kgo_share();
 	return m;
 }
 

@@ -11,6 +11,9 @@
  *   u8 u16 u32 u64 s64 bool size_t NULL, memcpy memset, E* error numbers,
  *   ARRAY_SIZE, container_of, likely, unlikely, noinline, __noreturn, static_assert
  *   PORT_STACKS		1 if goroutines have stacks of their own, else 0
+ *   PORT_ALONE		1 if the owner of the one P can be alone, see alone.h,
+ *				else 0; then port_enter() sets m->in_arbiter
+ *   PORT_CHECKS		1 for a build that looks for mistakes of the core's
  *   kgo_lock_t		a lock; all-zero is not necessarily initialised
  *
  * Atomics.  The core has no other shared accesses, so that the simulator can
@@ -83,29 +86,6 @@ void port_pause(void);
 void port_mb_all(void);
 
 /**
- * port_alone() - Does nobody else change what is changed with a P only?
- *
- * Where there is one P, its owner need not lock the bus for words that are
- * changed by who has set in_sched and owns a P, as long as nobody else does.
- * Always false in a port that cannot say.
- * CONTEXT: an M with in_sched set and a P, or behind port_share().  The answer
- * is good for one change.
- */
-static inline bool port_alone(void);
-
-/**
- * port_share() - See that port_alone() is false, for ever
- *
- * Before anything is changed without a P that kgo_cas_in() and port_lock_in()
- * change.  Nothing that began before is under way afterwards.
- * CONTEXT: may sleep, no lock held; any where port_is_shared() is always true.
- */
-static inline void port_share(void);
-
-/* Has it been done already, or is there no need?  CONTEXT: any. */
-static inline bool port_is_shared(void);
-
-/**
  * port_seed() - A number that differs from thread to thread
  *
  * Seeds the per-M generators for steal order.  CONTEXT: any.
@@ -158,11 +138,10 @@ void port_unlock(kgo_lock_t *lock);
 /* A second one of the same kind; the caller sees to an order among them. */
 void port_lock_nested(kgo_lock_t *lock);
 /*
- * The same for a lock that is taken with in_sched set and a P, or without a P
- * behind port_share(), and nowhere else.
+ * Where PORT_ALONE is 1: take a lock, by plain accesses, if it is free.  Only
+ * while nobody else can want it; see alone.h.
  */
-void port_lock_in(kgo_lock_t *lock);
-void port_lock_in_nested(kgo_lock_t *lock);
+bool port_lock_plain(kgo_lock_t *lock);
 /* Throws unless the lock is held, where the port can tell. */
 void port_assert_held(kgo_lock_t *lock);
 

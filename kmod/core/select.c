@@ -55,7 +55,7 @@ bool kgo_select_decide(struct kgo_waiter *w, struct kgo_g **ready)
 	struct kgo_select *sel = w->sel;
 	bool first;
 
-	port_lock_in(&sel->lock);
+	kgo_lock_in(&sel->lock);
 	first = !port_load(&sel->decided);
 	if (first) {
 		port_store(&sel->decided, true);
@@ -76,8 +76,8 @@ static enum chan_taken decide_both(struct kgo_waiter *me, struct kgo_waiter *w,
 	struct kgo_select *second = mine < other ? other : mine;
 	enum chan_taken ret;
 
-	port_lock_in(&first->lock);
-	port_lock_in_nested(&second->lock);
+	kgo_lock_in(&first->lock);
+	kgo_lock_in_nested(&second->lock);
 	if (port_load(&mine->decided)) {
 		ret = CHAN_LOST;
 	} else if (port_load(&other->decided)) {
@@ -124,7 +124,7 @@ static struct kgo_g *select_fire(struct kgo_alarm *t)
 	struct kgo_select *sel = container_of(t, struct kgo_select, timer);
 	struct kgo_g *g = NULL;
 
-	port_lock_in(&sel->lock);
+	kgo_lock_in(&sel->lock);
 	if (!port_load(&sel->decided)) {
 		port_store(&sel->decided, true);
 		if (sel->parked)
@@ -176,7 +176,7 @@ static unsigned int queue_up(struct kgo_select *sel, struct kgo_case *cases,
 		w->g = sel->g;
 		w->sel = sel;
 		w->elem = k->v;
-		port_lock_in(&k->c->lock);
+		kgo_lock_in(&k->c->lock);
 		ret = do_case(k, w, &ready);
 		if (ret == -EAGAIN) {
 			chan_queue_push(queue_of(k), w);
@@ -207,7 +207,7 @@ static void take_back(struct kgo_select *sel, struct kgo_case *cases,
 		/* Who woke it has done with its waiter before. */
 		if (!k->c || (sel->parked && sel->won == &k->waiter))
 			continue;
-		port_lock_in(&k->c->lock);
+		kgo_lock_in(&k->c->lock);
 		if (k->waiter.queued)
 			chan_queue_del(queue_of(k), &k->waiter);
 		port_unlock(&k->c->lock);
@@ -274,7 +274,7 @@ int kgo_select_start(struct kgo_m *m, struct kgo_select *sel,
 			return ret;
 	}
 	done = queue_up(sel, cases, n, first);
-	port_lock_in(&sel->lock);
+	kgo_lock_in(&sel->lock);
 	if (!port_load(&sel->decided)) {
 		sel->parked = true;
 		if (unlikely(kgo_bubble_of(m->curg)))
@@ -398,7 +398,7 @@ int kgo_select_now(struct kgo_m *m, struct kgo_case *cases, unsigned int n,
 			return ret;
 		if (ret) {
 			k = &cases[pick];
-			port_lock_in(&k->c->lock);
+			kgo_lock_in(&k->c->lock);
 			ret = do_case(k, NULL, &ready);
 			port_unlock(&k->c->lock);
 			if (ready)

@@ -22,7 +22,7 @@
 #define SPINS		4U
 
 /*
- * All changes of the word.  Where one P can be alone (port_alone()) they are
+ * All changes of the word.  Where one P can be alone (kgo_is_alone()) they are
  * made inside of the runtime, with a P; a stackless goroutine that waits, and
  * nobody else, is there already.
  */
@@ -52,7 +52,7 @@ static inline bool mu_cas(struct kgo_mutex *mu, u32 old, u32 new)
 	struct inside in;
 	bool ret;
 
-	if (port_is_shared())
+	if (kgo_is_shared())
 		return port_cas(&mu->state, old, new);
 	in = enter();
 	ret = kgo_cas_in(&mu->state, old, new);
@@ -65,7 +65,7 @@ static inline u32 mu_unlock(struct kgo_mutex *mu)
 	struct inside in;
 	u32 new;
 
-	if (port_is_shared())
+	if (kgo_is_shared())
 		return port_add(&mu->state, -MU_LOCKED);
 	in = enter();
 	new = kgo_add_in(&mu->state, -MU_LOCKED);

@@ -181,14 +181,14 @@ static int heap_reserve(struct kgo_timers *ts)
 	void *mem, *old;
 	u32 cap;
 
-	port_lock_in(&ts->lock);
+	kgo_lock_in(&ts->lock);
 	while (ts->n == ts->cap) {
 		cap = ts->cap ? ts->cap * 2 : HEAP_LEAST;
 		port_unlock(&ts->lock);
 		more = heap_alloc(cap, &mem);
 		if (!more)
 			return -ENOMEM;
-		port_lock_in(&ts->lock);
+		kgo_lock_in(&ts->lock);
 		old = mem;
 		if (ts->cap < cap) {
 			if (ts->n)
@@ -201,7 +201,7 @@ static int heap_reserve(struct kgo_timers *ts)
 		if (old) {
 			port_unlock(&ts->lock);
 			port_free(old);
-			port_lock_in(&ts->lock);
+			kgo_lock_in(&ts->lock);
 		}
 	}
 	return 0;
@@ -275,7 +275,7 @@ struct kgo_p *kgo_alarm_lock(struct kgo_alarm *a)
 		index = port_load(&a->p);
 		p = unlikely(index & KGO_P_BUBBLE) ? kgo_bubble_p(index) :
 		    kgo_p_at(index);
-		port_lock_in(&p->timers.lock);
+		kgo_lock_in(&p->timers.lock);
 		if (likely(port_load(&a->p) == index))
 			return p;
 		port_unlock(&p->timers.lock);
@@ -408,7 +408,7 @@ static int fire_some(struct kgo_p *p, u64 now, struct fired *f)
 	int ret = 0;
 	u32 n;
 
-	port_lock_in(&ts->lock);
+	kgo_lock_in(&ts->lock);
 	for (n = 0; ts->n && ts->heap[0].when <= now; n++) {
 		if (n == FIRE_MAX) {
 			ret = -EAGAIN;
@@ -446,7 +446,7 @@ static void put_off(struct kgo_p *p, u64 now)
 	struct kgo_timers *ts = &p->timers;
 	struct kgo_alarm *a;
 
-	port_lock_in(&ts->lock);
+	kgo_lock_in(&ts->lock);
 	if (ts->n && ts->heap[0].when <= now && !is_sleeper(ts->heap[0]) &&
 	    !ts->heap[0].alarm->fire) {
 		a = ts->heap[0].alarm;
@@ -540,7 +540,7 @@ u64 kgo_timers_due(struct kgo_p *p)
 	struct kgo_timers *ts = &p->timers;
 	u64 when;
 
-	port_lock_in(&ts->lock);
+	kgo_lock_in(&ts->lock);
 	when = ts->n ? ts->heap[0].when : 0;
 	port_unlock(&ts->lock);
 	return when;
@@ -553,7 +553,7 @@ void kgo_timers_drop(struct kgo_p *p)
 	struct kgo_due last;
 
 	kgo_enter_sched();
-	port_lock_in(&ts->lock);
+	kgo_lock_in(&ts->lock);
 	while (ts->n) {
 		last = ts->heap[ts->n - 1];
 		if (is_sleeper(last))
@@ -587,7 +587,7 @@ int kgo_timers_move(struct kgo_p *from, struct kgo_p *to)
 	while (port_load(&from->d.nr_timers)) {
 		if (heap_reserve(&to->timers))
 			return -ENOMEM;
-		port_lock_in_nested(&ts->lock);
+		kgo_lock_in_nested(&ts->lock);
 		for (i = 0; i < FIRE_MAX && ts->n &&
 		     to->timers.n < to->timers.cap; i++) {
 			/* The last of a heap can go without any other moving. */

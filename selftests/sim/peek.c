@@ -24,6 +24,11 @@
 		if (!planted(no_lock))					\
 			port_lock(l);					\
 	} while (0)
+#define kgo_lock_in(l)							\
+	do {								\
+		if (!planted(no_lock))					\
+			kgo_lock_in(l);					\
+	} while (0)
 #define port_unlock(l)							\
 	do {								\
 		if (!planted(no_lock))					\
@@ -37,6 +42,7 @@
 #include "select.c"
 #include "waker.c"
 #undef port_lock
+#undef kgo_lock_in
 #undef port_unlock
 #undef chan_queue_del
 

@@ -36,6 +36,8 @@ typedef __s64 s64;
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define __noreturn	__attribute__((noreturn))
 #define PORT_STACKS	1
+#define PORT_ALONE	1
+#define PORT_CHECKS	1
 #define noinline	__attribute__((__noinline__))
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -228,30 +230,7 @@ static inline void port_lock_nested(kgo_lock_t *lock)
 	port_lock(lock);
 }
 
-/* Nobody is ever alone. */
-static inline bool port_alone(void)
-{
-	return false;
-}
-
-static inline bool port_is_shared(void)
-{
-	return true;
-}
-
-static inline void port_share(void)
-{
-}
-
-static inline void port_lock_in(kgo_lock_t *lock)
-{
-	port_lock(lock);
-}
-
-static inline void port_lock_in_nested(kgo_lock_t *lock)
-{
-	port_lock_nested(lock);
-}
+bool port_lock_plain(kgo_lock_t *lock);
 
 struct kgo_g;
 extern char *sim_g_base;

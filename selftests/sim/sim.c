@@ -537,6 +537,7 @@ static void draw_opts(void)
 	o->p_nothread = (f & SC_NOTHREAD) ? ONE_OF(0, 0, 0x4000) : 0;
 	o->linger = sim_chance(0x2000);
 	o->tick = ONE_OF(20, 200, 2000);
+	o->alone = sim_chance(0x8000);
 	o->p_preempt = ONE_OF(0, 0, 0x40, 0x400, 0x1000);
 
 	S.pct_n = 0;

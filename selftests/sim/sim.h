@@ -84,6 +84,7 @@ struct sim_thread {
 /* What a seed decides before the first step. */
 struct sim_opts {
 	u32	nr_ps, nr_ms;
+	bool	alone;		/* if there is one P: see alone.h of the core */
 	bool	main_bound;	/* main runs by kgo_m_run_one() */
 	bool	weak, weaker;	/* x86-TSO; stores may also pass each other */
 	bool	pct;		/* threads have priorities */

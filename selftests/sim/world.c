@@ -135,9 +135,11 @@ void world_init(void)
 	S.arb.word = S.words;
 	S.arb.detect = true;
 	memset(&kgo_rt, 0, sizeof(kgo_rt));
+	memset(&kgo_alone, 0, sizeof(kgo_alone));
 	if (arb_init(&S.arb, S.o.nr_ps, region_r, region_p) ||
 	    kgo_rt_init(region_r, region_p, region_m))
 		abort();
+	kgo_alone_begin(S.o.alone);
 	peek_sema_reset();
 	trace_name(region_r, NULL);
 }
@@ -486,6 +488,8 @@ int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 
 	if (m && t->m != m)
 		sim_fail("port_enter() with another thread's M");
+	if (m)
+		port_store(&m->in_arbiter, 1);
 	t->in_world++;
 	store_drain(t);
 	if (op == KGO_ENTER_WAKE) {
@@ -498,6 +502,8 @@ int port_enter(struct kgo_m *m, u32 op, u32 flags, u32 target, u64 deadline)
 	}
 	store_drain(t);
 	t->in_world--;
+	if (m)
+		port_store(&m->in_arbiter, 0);
 	return ret;
 }
 
@@ -573,6 +579,13 @@ void port_lock_init(kgo_lock_t *lock)
 	memset(lock, 0, sizeof(*lock));
 }
 
+static void own(kgo_lock_t *lock, struct sim_thread *t)
+{
+	if (lock->owner)
+		sim_fail("%s is held by two", trace_addr(&lock->word));
+	lock->owner = t;
+}
+
 void port_lock(kgo_lock_t *lock)
 {
 	struct sim_thread *t = self();
@@ -589,7 +602,20 @@ void port_lock(kgo_lock_t *lock)
 		sim_wait(T_LOCK);
 	}
 	lock->word = 1;
-	lock->owner = t;
+	own(lock, t);
+}
+
+bool port_lock_plain(kgo_lock_t *lock)
+{
+	struct sim_thread *t = self();
+
+	if (port_load(&lock->word))
+		return false;
+	if (!t)
+		return true;
+	port_store(&lock->word, 1);
+	own(lock, t);
+	return true;
 }
 
 void port_unlock(kgo_lock_t *lock)

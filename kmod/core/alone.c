@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * One processor: whoever owns it changes the words of the runtime without
- * locked instructions (port_alone(), kgo_cas_in(), port_lock_in()).
+ * locked instructions (kgo_is_alone(), kgo_cas_in(), kgo_lock_in()).  In ports
+ * where PORT_ALONE is 1; the kernel's is not among them, interrupts come there
+ * at any time.
  *
  * Why that is right.  Such a word is changed by two kinds of callers only:
  *
@@ -10,7 +12,7 @@
  *     goes to another M, by the arbiter's words, the kernel or the monitor's
  *     membarrier(), each is a full barrier between the two.  A handler of a
  *     signal on the owner's thread does nothing while in_sched is set.
- *   - by whoever has no P, behind port_share(): threads that are no
+ *   - by whoever has no P, behind kgo_share(): threads that are no
  *     goroutines, which come by kgo_enter_any(), kgo_g_ready() or sync.c, and
  *     who looks at a parked goroutine's stack.  The first of them ends it for
  *     good.  A goroutine whose M lost its P in a system call is not one of
@@ -25,20 +27,21 @@
  * How it ends, once.  A change is: in_sched is set, `on` is read, the word is
  * changed.
  *
- *   owner				who has no P, port_share()
+ *   owner				who has no P, kgo_share()
  *   -----				--------------------------
  *   in_sched = 1			on = 0
- *   compiler barrier			membarrier()
+ *   compiler barrier			port_mb_all()
  *   read on: change the word		wait until each M was seen without
  *   compiler barrier			in_sched, without a P or in the
  *   in_sched = 0			arbiter; or the P has a new schedtick
+ *					port_mb_all()
  *					over = 1
  *
- * After the membarrier() nobody reads a 1 any more, and in_sched is seen of
- * whoever did before.  The P's schedtick changes between two goroutines, where
+ * After the first port_mb_all() nobody reads a 1 any more, and in_sched is seen
+ * of whoever did before.  The P's schedtick changes between two goroutines, where
  * no change is under way: so one that is seldom seen outside is not waited for
  * in vain.  What the owner stored before is seen behind that, as stores are
- * seen in their order (x86; the second membarrier() is for others).  Others
+ * seen in their order (x86; the second port_mb_all() is for others).  Others
  * that come meanwhile wait for `over`, and not for `on`.
  *
  * Rejected: a restartable sequence (rseq) around each change, which needs no
@@ -47,44 +50,32 @@
  * does so again; to ask for a P on behalf of threads that are none: they would
  * sleep where they may not.
  */
-#include "backend.h"
-
-#include <linux/membarrier.h>
-#include <pthread.h>
-#include <sys/syscall.h>
+#include "core.h"
 
 struct kgo_alone kgo_alone;
 
-/* Held by who ends it until it has ended, and by who begins it. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-#ifdef __SANITIZE_THREAD__
-/* It would see plain accesses of different threads. */
-#define MAY_BE_ALONE	false
-#else
-#define MAY_BE_ALONE	true
-#endif
-
-/** kgo_alone_begin() - The runtime is being started; no M has a P yet */
-void kgo_alone_begin(void)
+/**
+ * kgo_alone_begin() - The runtime is being started; no M has a P yet
+ * @may: port_mb_all() works here, and it may be alone
+ */
+void kgo_alone_begin(bool may)
 {
-	bool may = MAY_BE_ALONE && kgo_rt.nr_ps == 1 &&
-		   !arch_syscall(SYS_membarrier,
-				 MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
-				 0, 0, 0, 0);
-
-	pthread_mutex_lock(&lock);
-	if (!may)
-		port_store_release(&kgo_alone.over, 1);
-	else if (!kgo_alone.over)
+	if (may && kgo_rt.nr_ps == 1) {
 		port_store(&kgo_alone.on, 1);
-	pthread_mutex_unlock(&lock);
+		if (port_cas(&kgo_alone.state, KGO_ALONE_NOT_YET, KGO_ALONE_ON))
+			return;
+		/* Somebody was before us; nobody has read it. */
+		port_store(&kgo_alone.on, 0);
+		return;
+	}
+	kgo_alone_end();
 }
 
 /** kgo_alone_forked() - This is a child of fork(), with one thread */
 void kgo_alone_forked(void)
 {
 	port_store(&kgo_alone.on, 0);
+	port_store(&kgo_alone.state, KGO_ALONE_ENDED);
 	port_store(&kgo_alone.over, 1);
 }
 
@@ -95,7 +86,7 @@ static bool is_outside(struct kgo_m *m)
 	       port_load(&m->d.p) == KGO_NONE;
 }
 
-/* Likewise, all but the caller.  @tick: the P's, read after the membarrier(). */
+/* Likewise, all but the caller.  @tick: the P's, read after the barrier. */
 static bool all_outside(u32 tick)
 {
 	u32 i;
@@ -111,23 +102,31 @@ static bool all_outside(u32 tick)
 	return true;
 }
 
-/** kgo_alone_end() - port_share() */
+static void wait_for_owner(void)
+{
+	u32 tick = port_load(&kgo_p_at(0)->d.schedtick);
+
+	while (!all_outside(tick))
+		port_pause();
+}
+
+/** kgo_alone_end() - The slow half of kgo_share() */
 void kgo_alone_end(void)
 {
-	u32 tick;
-
-	pthread_mutex_lock(&lock);
-	if (kgo_alone.on) {
+	if (port_cas(&kgo_alone.state, KGO_ALONE_ON, KGO_ALONE_ENDED)) {
 		port_store(&kgo_alone.on, 0);
 		/* Pairs with the compiler barrier behind in_sched = 1. */
 		port_mb_all();
-		tick = port_load(&kgo_p_at(0)->d.schedtick);
-		while (!all_outside(tick))
-			port_pause();
+		wait_for_owner();
 		port_mb_all();
+	} else if (!port_cas(&kgo_alone.state, KGO_ALONE_NOT_YET,
+			     KGO_ALONE_ENDED)) {
+		/* Somebody else is at it. */
+		while (!kgo_is_shared())
+			port_pause();
+		return;
 	}
 	port_store_release(&kgo_alone.over, 1);
-	pthread_mutex_unlock(&lock);
 }
 
 /*

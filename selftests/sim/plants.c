@@ -35,6 +35,8 @@ enum plant {
 	PLANT_BLIND_DEFAULT,	/* a select does not count the turns of channels */
 	PLANT_LOST_THEN,	/* whoever a stackless one made ready is forgotten */
 	PLANT_LOST_COMPLETION,	/* no barrier between completing and looking */
+	PLANT_RUDE_SHARE,	/* no barrier between ending "alone" and looking */
+	PLANT_HASTY_SHARE,	/* the owner is not waited for */
 	NR_PLANTS
 };
 
@@ -66,6 +68,8 @@ const char *const plant_names[] = {
 	[PLANT_BLIND_DEFAULT]	= "blind-default",
 	[PLANT_LOST_THEN]	= "lost-then",
 	[PLANT_LOST_COMPLETION]	= "lost-completion",
+	[PLANT_RUDE_SHARE]	= "rude-share",
+	[PLANT_HASTY_SHARE]	= "hasty-share",
 	[NR_PLANTS]		= NULL
 };
 
@@ -102,6 +106,8 @@ static const char *const shows_in[NR_PLANTS] = {
 	[PLANT_BLIND_DEFAULT]	= "select-default",
 	[PLANT_LOST_THEN]	= "conts",
 	[PLANT_LOST_COMPLETION]	= "completions",
+	[PLANT_RUDE_SHARE]	= "alone",
+	[PLANT_HASTY_SHARE]	= "alone",
 };
 
 u32 plant_find(const char *name)
@@ -144,6 +150,7 @@ bool sim_plant_no_mb(const char *func)
 	case PLANT_LOST_WAKE_PARK:
 		return !strcmp(func, "arb_park");
 	case PLANT_LATE_QUIESCE:
+	case PLANT_RUDE_SHARE:
 		return !strcmp(func, "port_mb_all");
 	case PLANT_LOST_TIMER:
 		return !strcmp(func, "start_timer");
@@ -181,6 +188,9 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val)
 		return !strcmp(func, "destroy_all") && sim_chance(0x4000);
 	case PLANT_BLIND_DEFAULT:
 		return !strcmp(func, "look") || !strcmp(func, "nothing_ready");
+	case PLANT_HASTY_SHARE:
+		/* No in_sched is ever seen. */
+		return !strcmp(func, "is_outside");
 	case PLANT_SEMA_HINT:
 		return !strcmp(func, "kgo_sema_release") && sim_chance(0x1000);
 	case PLANT_WRONG_HEAP:

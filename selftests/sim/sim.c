@@ -516,6 +516,8 @@ static void draw_opts(void)
 	o->nr_ps = 1 + sim_below(SIM_MAX_PS);
 	if ((f & SC_TWO_PS) && o->nr_ps < 2)
 		o->nr_ps = 2;
+	if (f & SC_ONE_P)
+		o->nr_ps = 1;
 	o->main_bound = (f & SC_BOUND) && sim_chance(0x5000);
 	o->nr_ms = SIM_MAX_MS;
 	if ((f & SC_FEW_MS) && sim_chance(0x4000))
@@ -537,7 +539,7 @@ static void draw_opts(void)
 	o->p_nothread = (f & SC_NOTHREAD) ? ONE_OF(0, 0, 0x4000) : 0;
 	o->linger = sim_chance(0x2000);
 	o->tick = ONE_OF(20, 200, 2000);
-	o->alone = sim_chance(0x8000);
+	o->alone = (f & SC_ONE_P) || sim_chance(0x8000);
 	o->p_preempt = ONE_OF(0, 0, 0x40, 0x400, 0x1000);
 
 	S.pct_n = 0;

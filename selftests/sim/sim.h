@@ -111,6 +111,7 @@ struct sim_opts {
 #define SC_NOTHREAD	0x10U	/* thread creation may fail */
 #define SC_HEAVY	0x20U	/* long: explore a tenth of the seeds */
 #define SC_DEADLOCK	0x40U	/* it ends with a deadlock, which must be told */
+#define SC_ONE_P	0x80U	/* one P, whose owner is alone */
 
 struct scenario {
 	const char	*name;
@@ -240,6 +241,9 @@ bool sim_plant_no_lock(const char *func);
 bool sim_plant_stay_queued(const char *func);
 
 u32 sim_plant_count(u32 nr_threads);
+
+/* alone.c */
+void alone_main(void *unused);
 
 /* quiesce.c */
 void quiesce_main(void *unused);

@@ -6,15 +6,8 @@
  * that a planted bug can drop a kgo_g_ready() of chan.c, a lock in select.c and
  * waker.c, and the way out of a queue in select.c.
  */
-#include "sim.h"
+#include "drop_ready.h"
 
-#define kgo_g_ready(g)							\
-	do {								\
-		struct kgo_g *sim_g_ = (g);				\
-									\
-		if (!(sim_plant && sim_plant_drop_ready(__func__)))	\
-			kgo_g_ready(sim_g_);				\
-	} while (0)
 #include "chan.c"
 #undef kgo_g_ready
 

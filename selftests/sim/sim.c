@@ -339,7 +339,7 @@ struct sim_thread *sim_thread_new(void (*fn)(void *), void *arg)
 	t->prio = 1000 + sim_below(1000);
 	/* A new thread takes its time. */
 	t->stalled = S.step + (sim_chance(0x8000) ? sim_below(500) : 0);
-	fiber_init(&t->g0, world_stack(SIM_NR_STACKS + i), FIBER_STACK,
+	fiber_init(&t->g0, memory_stack(SIM_NR_STACKS + i), FIBER_STACK,
 		   thread_main, t);
 	return t;
 }
@@ -572,7 +572,7 @@ bool sim_run(const struct scenario *sc, u64 seed, bool tracing)
 	sim_weak = S.o.weak;
 	check_init();
 	world_init();
-	world_start();
+	program_start();
 	S.running = true;
 	sim_budget = 0;
 	/* Whoever is first. */

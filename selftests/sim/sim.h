@@ -4,12 +4,14 @@
  *
  *   sim.c	threads, choices, the clock, one run from a seed
  *   store.c	store buffers
- *   world.c	port.h and the kernel's side of the arbiter: blocks, hand-offs
+ *   world.c	the kernel's side of the arbiter: blocks, hand-offs
+ *   port_sim.[ch]	port.h
+ *   memory.c	regions, stacks, a heap
  *   check.c	invariants
  *   peek.c, windows.c	look into the static parts of the core
  *   trace.c	what happened, in words
  *   plants.c	bugs put in on purpose
- *   scenarios.c and others	the programs that run
+ *   scenarios.c and others	the programs that run; program.c: what they ask
  *   main.c	command line, TAP
  */
 #ifndef SIM_H
@@ -187,7 +189,6 @@ void store_check_free(const char *mem, size_t size);
 
 /* world.c */
 void world_init(void);
-void world_start(void);
 void world_exit(void);
 void world_block(u64 ns);
 void world_signal(void);
@@ -195,8 +196,23 @@ void world_flag(struct sim_thread *t);
 void world_irq_main(void *unused);
 u32 world_nr_attached(void);
 void world_completed(void);
-void *world_stack(u32 i);
-bool world_is_stack(const volatile void *addr);
+void world_maybe_sleep(void);
+int world_attach(struct kgo_m **mp);
+void world_detach(struct kgo_m *m);
+
+/* memory.c */
+struct sim_regions {
+	struct kgo_rdesc *r;
+	char	*p, *m;
+};
+
+void memory_init(struct sim_regions *reg);
+bool memory_exit(void);
+void *memory_stack(u32 i);
+bool memory_is_stack(const volatile void *addr);
+
+/* program.c; and see below */
+void program_start(void);
 
 /* check.c */
 void check_owner(struct sim_thread *t);

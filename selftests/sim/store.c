@@ -170,7 +170,7 @@ void sim_store(volatile void *addr, u32 size, u64 val, bool release)
 	 * A local variable is nobody else's, unless it is a lock: to leave that
 	 * is a full barrier here.  (Its stack may be another's before long.)
 	 */
-	if (!t || world_is_stack(addr)) {
+	if (!t || memory_is_stack(addr)) {
 		if (release)
 			sim_full_barrier();
 		set(addr, size, val);

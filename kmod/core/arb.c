@@ -17,7 +17,8 @@
  *     nobody looking.  Two barriers see to that: the one of arb_block() with
  *     the one of arb_park() ("I sleep, is anybody parked?" against "I park, is
  *     anybody asleep with work?"), and the one of a runtime that queues a
- *     goroutine and then reads nr_avail with the same one of arb_park().
+ *     goroutine and then reads nr_avail with those of arb_park() and
+ *     arb_block().
  *
  * Non-goals: it neither knows what an M runs nor looks into goroutines.  Which
  * spare M gets a P is a matter of warm caches (newest first); which wanting M
@@ -362,18 +363,33 @@ void arb_join(struct arb *arb, struct arb_m *am)
 	port_unlock(&arb->lock);
 }
 
+static bool arb_any_idle(struct arb *arb)
+{
+	u32 p;
+
+	for (p = 0; p < arb->nr_ps; p++)
+		if (arb_word_state(port_load(&arb->word[p])) == ARB_IDLE)
+			return true;
+	return false;
+}
+
 /**
  * arb_block() - The M goes to sleep outside the runtime
  * @arb: the arbiter
  * @am: the calling thread, or one that cannot run meanwhile
  *
+ * Whoever queued work while no P was available woke nobody, so this looks for
+ * all work, unless a P is idle: that one stays available until somebody holds
+ * the lock and looks.  One that is blocked does not: its M may take it back at
+ * any moment, and two that rely on each other would both be wrong.
+ *
  * CONTEXT: the kernel's sched_out, run queue lock held: no lock, no loop but
- * one over the Ps' hints, and that only if no other P is available.
+ * those over the Ps' words and hints, and that only if an M is parked.
  * Return: true if arb_handoff() should be called from a better place.
  */
 bool arb_block(struct arb *arb, struct arb_m *am)
 {
-	u32 p = am->p, avail;
+	u32 p = am->p;
 	u64 old, new;
 
 	if (p == KGO_NONE)
@@ -383,23 +399,24 @@ bool arb_block(struct arb *arb, struct arb_m *am)
 		return false;
 	new = arb_next_word(old, ARB_BLOCKED, am->index);
 	port_store(&am->block_word, new);
-	avail = port_add(&arb->r->nr_avail, 1);
+	port_add(&arb->r->nr_avail, 1);
 	if (!port_cas(&arb->word[p], old, new)) {
 		port_add(&arb->r->nr_avail, -1U);
 		return false;
 	}
 	/*
-	 * A full barrier: the word is BLOCKED before nr_on and nr_parked are
-	 * read.  Pairs with the ones in arb_use(), and in arb_park(), which is
-	 * listed before it reads words.
+	 * A full barrier: the word is BLOCKED before nr_on, nr_parked and other
+	 * words are read.  Pairs with the ones in arb_use(), in arb_park(), which
+	 * is listed before it reads words, and in kgo_wakep_slow(), which tries
+	 * again as long as a P is available.
 	 */
 	if (unlikely(p >= port_load(&arb->nr_on)))
 		return true;
-	if (avail == 1 && port_load(&arb->nr_parked) &&
-	    !port_load(&arb->r->nr_spinning) && arb_any_work(arb))
-		return true;
 	if (!port_load(&arb->nr_parked))
 		return false;
+	if (!port_load(&arb->r->nr_spinning) && !arb_any_idle(arb) &&
+	    arb_any_work(arb))
+		return true;
 	return port_load(&arb->r->nr_want) || arb_p_has_work(arb, p);
 }
 

@@ -174,6 +174,27 @@ static void block_asks_for_a_handoff_only_if_of_use(struct kunit *test)
 	check(test, f);
 }
 
+/* That one may go on at any moment; one that is idle can be relied on. */
+static void block_does_not_rely_on_another_that_is_blocked(struct kunit *test)
+{
+	struct fix *f = with_ps(test, 4);
+
+	own(test, f, 3);
+	park(f, 4, KGO_ENTER_PARK_SPARE);
+	KUNIT_EXPECT_FALSE(test, block(f, 0));
+	set_work(f, 2, true);
+	KUNIT_EXPECT_EQ(test, state_of(f, 3), ARB_IDLE);
+	KUNIT_EXPECT_FALSE(test, block(f, 1));		/* 3 is idle */
+	unblock(f, 1);
+
+	KUNIT_EXPECT_EQ(test, arb_acquire(&f->arb, &f->m[3]), 0);
+	KUNIT_EXPECT_EQ(test, state_of(f, 0), ARB_BLOCKED);
+	KUNIT_EXPECT_TRUE(test, block(f, 1));
+	KUNIT_EXPECT_TRUE(test, arb_handoff(&f->arb, &f->m[1]));
+	KUNIT_EXPECT_EQ(test, f->m[4].p, 1);
+	check(test, f);
+}
+
 static void handoff_serves_waiters_before_spares(struct kunit *test)
 {
 	struct fix *f = with_ps(test, 1);
@@ -428,6 +449,7 @@ static struct kunit_case arb_cases[] = {
 	KUNIT_CASE(unblock_takes_the_old_p_if_idle_by_now),
 	KUNIT_CASE(block_without_a_p_does_nothing),
 	KUNIT_CASE(block_asks_for_a_handoff_only_if_of_use),
+	KUNIT_CASE(block_does_not_rely_on_another_that_is_blocked),
 	KUNIT_CASE(handoff_serves_waiters_before_spares),
 	KUNIT_CASE(handoff_takes_the_newest_spare),
 	KUNIT_CASE(handoff_that_comes_late_takes_nothing),

@@ -37,6 +37,7 @@ enum plant {
 	PLANT_LOST_COMPLETION,	/* no barrier between completing and looking */
 	PLANT_RUDE_SHARE,	/* no barrier between ending "alone" and looking */
 	PLANT_HASTY_SHARE,	/* the owner is not waited for */
+	PLANT_RELIES,		/* who blocks relies on another one who does */
 	NR_PLANTS
 };
 
@@ -70,6 +71,7 @@ const char *const plant_names[] = {
 	[PLANT_LOST_COMPLETION]	= "lost-completion",
 	[PLANT_RUDE_SHARE]	= "rude-share",
 	[PLANT_HASTY_SHARE]	= "hasty-share",
+	[PLANT_RELIES]		= "relies",
 	[NR_PLANTS]		= NULL
 };
 
@@ -108,6 +110,7 @@ static const char *const shows_in[NR_PLANTS] = {
 	[PLANT_LOST_COMPLETION]	= "completions",
 	[PLANT_RUDE_SHARE]	= "alone",
 	[PLANT_HASTY_SHARE]	= "alone",
+	[PLANT_RELIES]		= "blocks",
 };
 
 u32 plant_find(const char *name)
@@ -188,6 +191,11 @@ bool sim_plant_load(const char *func, const volatile void *addr, u64 *val)
 		return !strcmp(func, "destroy_all") && sim_chance(0x4000);
 	case PLANT_BLIND_DEFAULT:
 		return !strcmp(func, "look") || !strcmp(func, "nothing_ready");
+	case PLANT_RELIES:
+		/* As if the others were idle. */
+		*val = ARB_IDLE;
+		return !strcmp(func, "arb_any_idle") &&
+		       r->nr_avail > 1;
 	case PLANT_HASTY_SHARE:
 		/* No in_sched is ever seen. */
 		return !strcmp(func, "is_outside");

@@ -920,6 +920,7 @@ const struct scenario scenarios[] = {
 	{ "reserve", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_NOMEM, 1, reserve_main },
 	{ "completions", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, completions_main },
 	{ "anywhere", SC_BOUND | SC_FEW_MS | SC_NOTHREAD, 1, anywhere_main },
+	{ "blocks", SC_BOUND | SC_TWO_PS, 1, blocks_main },
 	{ "alone", SC_BOUND | SC_FEW_MS | SC_NOTHREAD | SC_ONE_P, 1, alone_main },
 	{ NULL, 0, 0, NULL }
 };

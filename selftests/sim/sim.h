@@ -261,6 +261,9 @@ u32 sim_plant_count(u32 nr_threads);
 /* alone.c */
 void alone_main(void *unused);
 
+/* blocks.c */
+void blocks_main(void *unused);
+
 /* quiesce.c */
 void quiesce_main(void *unused);
 

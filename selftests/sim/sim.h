@@ -240,6 +240,13 @@ bool sim_plant_stay_queued(const char *func);
 
 u32 sim_plant_count(u32 nr_threads);
 
+/* chans.c */
+void pingpong_main(void *unused);
+void fan_main(void *unused);
+void timeout_main(void *unused);
+void close_main(void *unused);
+void fifo_main(void *unused);
+
 /* quiesce.c */
 void quiesce_main(void *unused);
 

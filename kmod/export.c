@@ -291,6 +291,9 @@ KGO_EXPORT_TEST(kgo_rt);
 KGO_EXPORT_TEST(kgo_kernel_g);
 KGO_EXPORT_TEST(kgo_kernel_runtime);
 KGO_EXPORT_TEST(kgo_might_park_hook);
+#if defined(CONFIG_DEBUG_ATOMIC_SLEEP) || defined(CONFIG_PROVE_LOCKING)
+KGO_EXPORT_TEST(kgo_might_park_again);
+#endif
 KGO_EXPORT_TEST(kgo_kthreads_fail);
 KGO_EXPORT_TEST(kgo_procs_freeze);
 KGO_EXPORT_TEST(kgo_procs_thaw);

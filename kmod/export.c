@@ -252,7 +252,10 @@ KGO_EXPORT(kgo_semaphore_release);
 KGO_EXPORT(kgo_errgroup_with_context);
 KGO_EXPORT(kgo_errgroup_set_limit);
 KGO_EXPORT(kgo_errgroup_go_at);
+KGO_EXPORT(kgo_errgroup_go_attr_at);
 KGO_EXPORT(kgo_errgroup_try_go_at);
+KGO_EXPORT(kgo_errgroup_try_go_attr_at);
+KGO_EXPORT(kgo_errgroup_fail);
 KGO_EXPORT(kgo_errgroup_wait);
 
 KGO_EXPORT(kgo_now);

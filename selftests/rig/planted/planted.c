@@ -72,10 +72,10 @@ static int locks_under_spinlock(void *mutex)
 static int park_in_atomic(void)
 {
 	static char mutex[64] __aligned(8);
-	int (*call)(int (*fn)(void *arg), void *arg) = __symbol_get("kgo_call");
+	int (*call)(const void *site, int (*fn)(void *arg), void *arg) = __symbol_get("kgo_call_at");
 
 	lock_symbol = __symbol_get("kgo_mutex_lock");
-	return call && lock_symbol ? call(locks_under_spinlock, mutex) : -ENOENT;
+	return call && lock_symbol ? call(NULL, locks_under_spinlock, mutex) : -ENOENT;
 }
 
 /* kmemleak: several, as a stale pointer on some stack can hide one. */

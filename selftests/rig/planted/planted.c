@@ -72,7 +72,7 @@ static int locks_under_spinlock(void *mutex)
 static int park_in_atomic(void)
 {
 	static char mutex[64] __aligned(8);
-	int (*call)(const void *site, int (*fn)(void *arg), void *arg) = __symbol_get("kgo_call_at");
+	int (*call)(const void *site, int (*fn)(void *), void *arg) = __symbol_get("kgo_call_at");
 
 	lock_symbol = __symbol_get("kgo_mutex_lock");
 	return call && lock_symbol ? call(NULL, locks_under_spinlock, mutex) : -ENOENT;

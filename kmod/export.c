@@ -252,7 +252,10 @@ KGO_EXPORT(kgo_semaphore_release);
 KGO_EXPORT(kgo_errgroup_with_context);
 KGO_EXPORT(kgo_errgroup_set_limit);
 KGO_EXPORT(kgo_errgroup_go_at);
+KGO_EXPORT(kgo_errgroup_go_attr_at);
 KGO_EXPORT(kgo_errgroup_try_go_at);
+KGO_EXPORT(kgo_errgroup_try_go_attr_at);
+KGO_EXPORT(kgo_errgroup_fail);
 KGO_EXPORT(kgo_errgroup_wait);
 
 KGO_EXPORT(kgo_now);
@@ -291,6 +294,9 @@ KGO_EXPORT_TEST(kgo_rt);
 KGO_EXPORT_TEST(kgo_kernel_g);
 KGO_EXPORT_TEST(kgo_kernel_runtime);
 KGO_EXPORT_TEST(kgo_might_park_hook);
+#if defined(CONFIG_DEBUG_ATOMIC_SLEEP) || defined(CONFIG_PROVE_LOCKING)
+KGO_EXPORT_TEST(kgo_might_park_again);
+#endif
 KGO_EXPORT_TEST(kgo_kthreads_fail);
 KGO_EXPORT_TEST(kgo_procs_freeze);
 KGO_EXPORT_TEST(kgo_procs_thaw);

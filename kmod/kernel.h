@@ -23,6 +23,15 @@ extern void (*kgo_panic_hook)(struct kgo_panic *p);
 /* For KUnit: called instead of the log where somebody must not park. */
 extern void (*kgo_might_park_hook)(const char *text);
 
+/* For KUnit: the log is told of each primitive again, which it is told of once. */
+#if defined(CONFIG_DEBUG_ATOMIC_SLEEP) || defined(CONFIG_PROVE_LOCKING)
+void kgo_might_park_again(void);
+#else
+static inline void kgo_might_park_again(void)
+{
+}
+#endif
+
 /* For KUnit: no thread can be made. */
 extern bool kgo_kthreads_fail;
 

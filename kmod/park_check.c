@@ -21,6 +21,17 @@ void (*kgo_might_park_hook)(const char *text);
 
 #if defined(CONFIG_DEBUG_ATOMIC_SLEEP) || defined(CONFIG_PROVE_LOCKING)
 
+static const char *told[64];	/* each primitive that there was a message for */
+
+/* For KUnit: tell of each once more. */
+void kgo_might_park_again(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(told); i++)
+		WRITE_ONCE(told[i], NULL);
+}
+
 /* What is wrong with where the caller is, or NULL. */
 static const char *kgo_bad_place(void)
 {
@@ -44,10 +55,9 @@ static const char *kgo_bad_place(void)
  */
 void kgo_might_park(const char *call, bool thread)
 {
-	static const char *told[64];
 	struct kgo_g *g = kgo_self_g();
 	const char *place = kgo_bad_place();
-	char text[160];
+	char text[320];	/* names of functions are long */
 	int i;
 
 	if (likely((g || thread) && !place))

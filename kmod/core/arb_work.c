@@ -63,7 +63,7 @@ bool arb_p_has_work(struct arb *arb, u32 p)
  * arb_somebody_looks() - Is an M looking for work, which will find all there is?
  * @arb: the arbiter
  *
- * One that naps with its spinning role (sched.c) counts as looking while other
+ * One that naps with its spinning role (spare.c) counts as looking while other
  * Ms run, whose doing it waits for.  Completions come from outside: with no P in
  * use nobody looks before the nap is over.
  * CONTEXT: any.

@@ -330,10 +330,28 @@ void kgo_leave(struct kgo_m *m, u8 post);
 void kgo_chain(struct kgo_m *m);
 struct kgo_g *kgo_next_bare(struct kgo_m *m);
 struct kgo_g *kgo_next_bound(struct kgo_m *m);
-void kgo_wakep_slow(struct kgo_m *m);
-bool kgo_ensure_spare(struct kgo_m *m);
 void kgo_watch_timers(struct kgo_m *m, struct kgo_p *p);
 void kgo_start(struct kgo_m *m, struct kgo_g *g);
+
+/* spare.c: Ms that have nothing to run */
+bool kgo_spare_park(struct kgo_m *m, struct kgo_g *give);
+void kgo_spare_found(struct kgo_m *m);
+void kgo_wakep_slow(struct kgo_m *m);
+bool kgo_ensure_spare_slow(struct kgo_m *m);
+
+/**
+ * kgo_ensure_spare() - See that an M is parked as spare
+ * @m: the calling M with in_sched set
+ *
+ * The M that takes the last spare's place starts another, before it does
+ * something that can block.
+ * CONTEXT: no lock held; may sleep, and may cost @m its P meanwhile.
+ * Return: false if there is none and none could be started.
+ */
+static inline bool kgo_ensure_spare(struct kgo_m *m)
+{
+	return likely(port_load(&kgo_rt.r->nr_spare)) || kgo_ensure_spare_slow(m);
+}
 
 /**
  * kgo_wakep() - There is new work: see that somebody looks for it

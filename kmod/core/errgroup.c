@@ -6,6 +6,13 @@
  * Nothing is allocated for a goroutine: what the group must hear of is its
  * task (task.c).  The limit is a semaphore, of which each goroutine holds one.
  *
+ * A goroutine's error is kept in its task until it ends: one without a stack
+ * has functions that go on when the first has returned, and what goes on has no
+ * result (kgo_next_fn).  So they say it, by kgo_errgroup_fail().
+ *
+ * Rejected: functions of its own for groups to go on with, that return an
+ * error.  Each ..._then() call would be there twice.
+ *
  * Rejected: to have kgo_errgroup_wait() panic with what a goroutine panicked
  * with (x/sync had it, and took it back): the others may never end, and the
  * stack that shows where it was is gone.
@@ -45,7 +52,8 @@ static void body(void *arg)
 	/* The tables show whom it is for. */
 	port_store(&port_self()->curg->d.fn, (u64)(unsigned long)fn);
 	ret = fn(arg);
-	task->ret = ret;
+	if (!task->ret)
+		task->ret = ret;
 }
 
 static void done(struct kgo_errgroup *g)
@@ -65,9 +73,20 @@ static void end(struct kgo_task *task)
 	done(g);
 }
 
+int kgo_errgroup_fail(int err)
+{
+	struct kgo_g *g = kgo_self_g();
+
+	if (!g || !g->x || g->x->task.end != end)
+		return -EINVAL;
+	if (!g->x->task.ret)
+		g->x->task.ret = err;
+	return 0;
+}
+
 /* With one of the semaphore, if there is a limit. */
 static int start(const struct kgo_site *site, struct kgo_errgroup *g,
-		 int (*fn)(void *), void *arg)
+		 int (*fn)(void *), void *arg, struct kgo_birth *birth)
 {
 	const struct kgo_task task = {
 		.end = end,
@@ -76,32 +95,54 @@ static int start(const struct kgo_site *site, struct kgo_errgroup *g,
 	};
 	int ret;
 
+	birth->task = &task;
 	kgo_wg_add(&g->wg, 1);
-	ret = kgo_go_task(site, body, arg, &task);
+	ret = kgo_go_birth(site, body, arg, birth);
 	if (ret)
 		done(g);
 	return ret;
 }
 
+int kgo_errgroup_go_attr_at(const struct kgo_site *site, struct kgo_errgroup *g,
+			    int (*fn)(void *arg), void *arg,
+			    const struct kgo_attr *attr)
+{
+	struct kgo_birth birth = { .task = NULL };
+	int ret;
+
+	port_might_park("kgo_errgroup_go_at");
+	ret = fn ? kgo_birth_attr(&birth, attr) : -EINVAL;
+	if (ret)
+		return ret;
+	if (g->limited)
+		kgo_semaphore_acquire(&g->sem, NULL, 1);
+	return start(site, g, fn, arg, &birth);
+}
+
 int kgo_errgroup_go_at(const struct kgo_site *site, struct kgo_errgroup *g,
 		       int (*fn)(void *arg), void *arg)
 {
-	port_might_park(__func__);
-	if (!fn)
-		return -EINVAL;
-	if (g->limited)
-		kgo_semaphore_acquire(&g->sem, NULL, 1);
-	return start(site, g, fn, arg);
+	return kgo_errgroup_go_attr_at(site, g, fn, arg, NULL);
+}
+
+int kgo_errgroup_try_go_attr_at(const struct kgo_site *site,
+				struct kgo_errgroup *g, int (*fn)(void *arg),
+				void *arg, const struct kgo_attr *attr)
+{
+	struct kgo_birth birth = { .task = NULL };
+	int ret = fn ? kgo_birth_attr(&birth, attr) : -EINVAL;
+
+	if (ret)
+		return ret;
+	if (g->limited && !kgo_semaphore_try_acquire(&g->sem, 1))
+		return -EBUSY;
+	return start(site, g, fn, arg, &birth);
 }
 
 int kgo_errgroup_try_go_at(const struct kgo_site *site, struct kgo_errgroup *g,
 			   int (*fn)(void *arg), void *arg)
 {
-	if (!fn)
-		return -EINVAL;
-	if (g->limited && !kgo_semaphore_try_acquire(&g->sem, 1))
-		return -EBUSY;
-	return start(site, g, fn, arg);
+	return kgo_errgroup_try_go_attr_at(site, g, fn, arg, NULL);
 }
 
 int kgo_errgroup_wait(struct kgo_errgroup *g)

@@ -4,22 +4,10 @@
  *
  * An M that owns a P runs goroutines from the P's queue, then from the global
  * queue, then stolen ones.  One that finds nothing gives the P to the arbiter
- * and parks as spare.
- *
- * Waking is throttled as in Go.  At most one wake-up is under way at a time:
- * whoever makes work wakes a spare M only if a P is available and no M is
- * "spinning" (owns a P and looks for work).  A spinning M that finds work
- * wakes the next one before it runs it.  So that no work is ever forgotten:
- *
- *   who makes work			who stops looking
- *   --------------			-----------------
- *   queue it				nr_spinning - 1, P idle, listed as spare
- *   full barrier			full barrier
- *   read nr_spinning, nr_avail		read the queues again (arb_park)
+ * and parks as spare; when, for how long, and who wakes it: spare.c.
  *
  * Rejected, as in Go: a central queue (does not scale); a hand-off of the P at
- * every readied goroutine (thread switches for nothing); waking an M for each
- * (parks again at once, most of the time).
+ * every readied goroutine (thread switches for nothing).
  *
  * Goroutines that are bound to an M (LockOSThread, and all in the kernel) are
  * queued like others.  The M that dequeues one gives its P to that M and parks.
@@ -29,216 +17,7 @@
 #include "bubble.h"
 
 #define FAIR_TICK	61U	/* look at the global queue first, this often */
-#define SPARE_NS	5000000000ULL	/* a surplus spare M ends after this */
-#define RETRY_NS	1000000ULL	/* timers are due and every P is busy */
-#define NAP_AFTER	8U	/* fruitless wake-ups */
-#define NAP_NS		25000ULL
-#define NAP_GROWS	3U	/* doublings */
-
-/* Keep so many spare Ms, however long they were idle. */
-static u32 spare_floor(void)
-{
-	return kgo_rt.nr_ps + 2;
-}
-
-/* kgo_wakep(), where somebody has to be woken, as it seems. */
-void kgo_wakep_slow(struct kgo_m *m)
-{
-	struct kgo_rdesc *r = kgo_rt.r;
-
-	for (;;) {
-		if (!port_load(&r->nr_avail) || port_load(&r->nr_spinning))
-			return;
-		if (!port_cas(&r->nr_spinning, 0, 1))
-			return;
-		if (port_enter(m, KGO_ENTER_WAKE, 0, 0, 0) == KGO_ENTER_R_WAKE)
-			return;	/* it has our spinning role */
-		/*
-		 * Nobody was parked, or no P was left.  Somebody who parked
-		 * meanwhile saw us spinning and did not look: try again.
-		 */
-		port_add(&r->nr_spinning, -1U);
-		if (!port_load(&r->nr_spare))
-			return;
-	}
-}
-
-/* Stop looking.  A full barrier if it was. */
-static bool stop_spinning(struct kgo_m *m)
-{
-	if (!m->spinning)
-		return false;
-	m->spinning = false;
-	port_add(&kgo_rt.r->nr_spinning, -1U);
-	return true;
-}
-
-/*
- * When goroutines hand each other work and stay on one P, each hand-over finds
- * an idle P and nobody looking, and would wake a spare M to find nothing.
- * After a few such wake-ups the M keeps its spinning role while it naps, so
- * that nobody is woken, and looks again a little later, as long as goroutines
- * are switched at all.  What Go's thieves do by usleep(3), for longer and off
- * the CPU.  Returns how long to nap, or 0.
- */
-static u64 nap_ns(struct kgo_m *m)
-{
-	u32 ticks = 0, i;
-
-	if (!m->spinning)
-		return 0;
-	for (i = 0; i < kgo_rt.nr_ps; i++)
-		ticks += port_load(&kgo_p_at(i)->d.schedtick);
-	if (port_add(&kgo_rt.fruitless, 1) < NAP_AFTER ||
-	    ticks == m->seen_ticks) {
-		m->naps = 0;
-		m->seen_ticks = ticks - 1;
-		return 0;
-	}
-	m->seen_ticks = ticks;
-	if (m->naps < NAP_GROWS)
-		m->naps++;
-	return NAP_NS << m->naps;
-}
-
-/*
- * Become the one that wakes up for the timers of Ps that nobody runs.  Returns
- * the deadline, or 0 if there is no timer or somebody watches it already.
- */
-static u64 keep_timers(struct kgo_m *m)
-{
-	struct kgo_rdesc *r = kgo_rt.r;
-	u64 first = kgo_timers_first();
-	u64 old = port_load(&r->keeper_when);
-
-	if (!first || (old && old <= first))
-		return 0;
-	/* Nothing is to run: nothing is late. */
-	if (unlikely(!port_load(&kgo_rt.nr_on)))
-		return 0;
-	if (!port_cas(&r->keeper_when, old, first))
-		return 0;
-	m->keeper = true;
-	return first;
-}
-
-/*
- * Park as spare, the P to the arbiter or to the M of @give.  Returns false if
- * this M has been of no use for long and should end.
- */
-static bool park_spare(struct kgo_m *m, struct kgo_g *give)
-{
-	struct kgo_rdesc *r = kgo_rt.r;
-	u64 kept, deadline, now, nap;
-	int ret;
-
-	nap = give ? 0 : nap_ns(m);
-	if (!nap)
-		stop_spinning(m);
-	kept = keep_timers(m);
-	deadline = kept;
-	now = port_now();
-	if (!deadline)
-		deadline = now + SPARE_NS;
-	else if (deadline <= now && !kgo_m_has_p(m))
-		deadline = now + RETRY_NS;
-	if (nap && deadline > now + nap)
-		deadline = now + nap;
-
-	ret = port_enter(m, KGO_ENTER_PARK_SPARE, give ? KGO_ENTER_F_GIVE : 0,
-			 give ? give->bound->index : 0, deadline);
-	if (give && (ret == -ESRCH || ret == -EBUSY || ret == -EINVAL))
-		port_throw("the thread of a bound goroutine is gone");
-	m->fresh = true;
-	if (m->keeper) {
-		m->keeper = false;
-		port_cas(&r->keeper_when, kept, 0);
-	}
-	if (ret >= 0) {
-		/* The waker's spinning role, or still that of the nap. */
-		if (ret & KGO_ENTER_R_WAKE)
-			stop_spinning(m);
-		m->spinning |= ret & KGO_ENTER_R_WAKE;
-		return true;
-	}
-	if (unlikely(ret == -EDEADLK)) {
-		kgo_all_asleep();
-		return true;
-	}
-	if (ret == -ESHUTDOWN) {
-		stop_spinning(m);
-		return false;
-	}
-	return ret != -ETIME || kept || nap || port_load(&r->nr_spare) < spare_floor();
-}
-
-/* Is there anything that an M with another P could see to? */
-static bool more_to_do(void)
-{
-	struct kgo_rdesc *r = kgo_rt.r;
-	u64 keeper = port_load(&r->keeper_when), when;
-	u32 i;
-
-	if (port_load(&r->gq_len) || port_completions(r))
-		return true;
-	for (i = 0; i < kgo_rt.nr_ps; i++) {
-		struct kgo_p *p = kgo_p_at(i);
-
-		if (!kgo_runq_empty(p))
-			return true;
-		when = port_load(&p->d.timer_when);
-		if (when && (!keeper || keeper > when))
-			return true;
-	}
-	return false;
-}
-
-/*
- * An M comes from a park with a P and has found its first goroutine.  If it
- * was not woken by kgo_wakep() it is nobody's successor, but the arbiter chose
- * it for one reason of perhaps several, and it may have been the keeper: see
- * that the rest is seen to.
- */
-static void pass_on(struct kgo_m *m)
-{
-	m->fresh = false;
-	if (stop_spinning(m)) {
-		port_store(&kgo_rt.fruitless, 0);
-		kgo_wakep(m);
-	} else if (port_load(&kgo_rt.r->nr_avail) && more_to_do()) {
-		kgo_wakep(m);
-	}
-}
-
-/**
- * kgo_ensure_spare() - See that an M is parked as spare
- * @m: the calling M with in_sched set
- *
- * The M that takes the last spare's place starts another, before it does
- * something that can block.
- * CONTEXT: no lock held; may sleep, and may cost @m its P meanwhile.
- * Return: false if there is none and none could be started.
- */
-bool kgo_ensure_spare(struct kgo_m *m)
-{
-	bool ok = true;
-
-	if (likely(port_load(&kgo_rt.r->nr_spare)) ||
-	    port_load(&kgo_rt.nr_starting))
-		return true;
-	if (!port_cas(&kgo_rt.nr_starting, 0, 1))
-		return true;
-	/* A thread may be long in the making: the P may go meanwhile. */
-	port_barrier();
-	port_store(&m->d.in_sched, 0);
-	if (port_m_start()) {
-		port_store(&kgo_rt.nr_starting, 0);
-		ok = false;
-	}
-	port_store(&m->d.in_sched, 1);
-	port_barrier();
-	return ok;
-}
+#define RETRY_NS	1000000ULL	/* no thread could be started */
 
 static struct kgo_g *steal(struct kgo_m *m, struct kgo_p *p)
 {
@@ -324,7 +103,7 @@ static struct kgo_g *find_runnable(struct kgo_m *m)
 			m->fresh = true;
 		}
 		if (!p) {
-			if (!park_spare(m, NULL))
+			if (!kgo_spare_park(m, NULL))
 				return NULL;
 			continue;
 		}
@@ -338,7 +117,7 @@ static struct kgo_g *find_runnable(struct kgo_m *m)
 		/* Time was up while nobody could heed it; or that of the P is. */
 		if (unlikely(port_load(&m->d.p) & KGO_P_PREEMPT)) {
 			if (p->index >= port_load(&kgo_rt.nr_on)) {
-				if (!park_spare(m, NULL))
+				if (!kgo_spare_park(m, NULL))
 					return NULL;
 				continue;
 			}
@@ -349,23 +128,23 @@ static struct kgo_g *find_runnable(struct kgo_m *m)
 		if (unlikely(port_load(&kgo_rt.r->nr_want)) &&
 		    p->d.schedtick % FAIR_TICK == 0) {
 			port_store(&p->d.schedtick, p->d.schedtick + 1);
-			if (!park_spare(m, NULL))
+			if (!kgo_spare_park(m, NULL))
 				return NULL;
 			continue;
 		}
 
 		g = find_here(m, p);
 		if (!g) {
-			if (!park_spare(m, NULL))
+			if (!kgo_spare_park(m, NULL))
 				return NULL;
 			continue;
 		}
 
 		if (m->spinning || unlikely(m->fresh))
-			pass_on(m);
+			kgo_spare_found(m);
 found:
 		if (g->bound && g->bound != m) {
-			if (!park_spare(m, g))
+			if (!kgo_spare_park(m, g))
 				return NULL;
 			continue;
 		}

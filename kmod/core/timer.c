@@ -6,7 +6,7 @@
  * A timer stays in the heap of the P that started it; one that is in none can
  * be started on another.  Whoever owns a P runs what is due there between
  * goroutines; thieves look at all heaps; and of the Ms that are parked one, the
- * keeper, wakes for the first timer of all (see keep_timers() in sched.c).
+ * keeper, wakes for the first timer of all (see keep_timers() in spare.c).
  *
  * A timer's fire() runs under the heap's lock, so that once kgo_alarm_stop()
  * has returned it neither runs nor will: a timer can live on a stack.  One

@@ -4,6 +4,10 @@
  */
 #include "arb_rig.h"
 
+static const u32 parks[] = {
+	KGO_ENTER_PARK_BOUND, KGO_ENTER_PARK_WANT, KGO_ENTER_PARK_SPARE,
+};
+
 static void waiters_are_served_in_order(struct kunit *test)
 {
 	struct fix *f = with_ps(test, 1);
@@ -81,16 +85,13 @@ static void put_gives_to_a_spare_only_with_work(struct kunit *test)
 
 static void give_reaches_one_that_is_parked(struct kunit *test)
 {
-	static const u32 ops[] = {
-		KGO_ENTER_PARK_BOUND, KGO_ENTER_PARK_WANT, KGO_ENTER_PARK_SPARE,
-	};
 	struct fix *f;
 	u32 i;
 
-	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+	for (i = 0; i < ARRAY_SIZE(parks); i++) {
 		f = with_ps(test, 1);
 		own(test, f, 1);
-		KUNIT_EXPECT_EQ(test, park(f, 1, ops[i]), 0);
+		KUNIT_EXPECT_EQ(test, park(f, 1, parks[i]), 0);
 		KUNIT_EXPECT_EQ(test, arb_release(&f->arb, &f->m[0], &f->m[1]), 0);
 		KUNIT_EXPECT_EQ(test, f->m[1].p, 0);
 		KUNIT_EXPECT_EQ(test, f->m[1].given, KGO_NONE);
@@ -102,13 +103,10 @@ static void give_reaches_one_that_is_parked(struct kunit *test)
 
 static void give_before_the_park_is_not_lost(struct kunit *test)
 {
-	static const u32 ops[] = {
-		KGO_ENTER_PARK_BOUND, KGO_ENTER_PARK_WANT, KGO_ENTER_PARK_SPARE,
-	};
 	struct fix *f;
 	u32 i;
 
-	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+	for (i = 0; i < ARRAY_SIZE(parks); i++) {
 		f = with_ps(test, 1);
 		own(test, f, 1);
 		KUNIT_EXPECT_EQ(test, arb_park(&f->arb, &f->m[0], KGO_ENTER_PARK_SPARE,
@@ -117,7 +115,7 @@ static void give_before_the_park_is_not_lost(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, f->m[1].p, KGO_NONE);
 		KUNIT_EXPECT_EQ(test, f->nr_log, 0);
 		check(test, f);
-		KUNIT_EXPECT_EQ(test, park(f, 1, ops[i]), 1);
+		KUNIT_EXPECT_EQ(test, park(f, 1, parks[i]), 1);
 		KUNIT_EXPECT_EQ(test, f->m[1].p, 0);
 		KUNIT_EXPECT_EQ(test, f->m[1].given, KGO_NONE);
 		check(test, f);
@@ -232,9 +230,6 @@ static void nothing_is_given_to_one_that_left(struct kunit *test)
 
 static void leave_works_in_every_position(struct kunit *test)
 {
-	static const u32 ops[] = {
-		KGO_ENTER_PARK_BOUND, KGO_ENTER_PARK_WANT, KGO_ENTER_PARK_SPARE,
-	};
 	struct fix *f = with_ps(test, 1);
 	u32 i;
 
@@ -259,8 +254,8 @@ static void leave_works_in_every_position(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->m[1].p, 0);
 	check(test, f);
 
-	for (i = 0; i < ARRAY_SIZE(ops); i++) {
-		KUNIT_EXPECT_EQ(test, park(f, 2, ops[i]), 0);
+	for (i = 0; i < ARRAY_SIZE(parks); i++) {
+		KUNIT_EXPECT_EQ(test, park(f, 2, parks[i]), 0);
 		leave(f, 2);				/* parked */
 		check(test, f);
 	}

@@ -52,7 +52,8 @@ static inline void join(struct fix *f, u32 m)
 	arb_join(&f->arb, &f->m[m]);
 }
 
-static inline struct fix *with_ps(struct kunit *test, u32 nr_ps)
+/* Of the Ms, the first @nr_ms are there. */
+static inline struct fix *with_ms(struct kunit *test, u32 nr_ps, u32 nr_ms)
 {
 	struct fix *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 	u32 i;
@@ -63,9 +64,14 @@ static inline struct fix *with_ps(struct kunit *test, u32 nr_ps)
 	f->arb.word = f->word;
 	f->arb.grant = log_grant;
 	KUNIT_ASSERT_EQ(test, arb_init(&f->arb, nr_ps, &f->r, f->pdesc), 0);
-	for (i = 0; i < NR_MS; i++)
+	for (i = 0; i < nr_ms; i++)
 		join(f, i);
 	return f;
+}
+
+static inline struct fix *with_ps(struct kunit *test, u32 nr_ps)
+{
+	return with_ms(test, nr_ps, NR_MS);
 }
 
 static inline u32 list_len(struct kgo_list *head)

@@ -2,102 +2,75 @@
 /*
  * When the arbiter calls a runtime dead, and when it does not.
  */
-#include <kunit/test.h>
-
-#include "../core/arb.h"
-
-#define NR_PS	2
-#define NR_MS	3
-
-struct fix {
-	struct arb arb;
-	struct arb_m m[NR_MS];
-	struct kgo_rdesc r;
-	u64 word[NR_PS];
-	char *pdesc;
-};
-
-static void no_grant(struct arb *arb, struct arb_m *am)
-{
-}
+#include "arb_rig.h"
 
 /* @n Ms, none of which is parked. */
-static struct fix *with_ms(struct kunit *test, u32 n)
+static struct fix *detecting(struct kunit *test, u32 n)
 {
-	struct fix *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
-	u32 i;
+	struct fix *f = with_ms(test, 2, n);
 
-	KUNIT_ASSERT_NOT_NULL(test, f);
-	f->pdesc = kunit_kzalloc(test, NR_PS * KGO_P_STRIDE, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, f->pdesc);
-	f->arb.word = f->word;
-	f->arb.grant = no_grant;
 	f->arb.detect = true;
-	KUNIT_ASSERT_EQ(test, arb_init(&f->arb, NR_PS, &f->r, f->pdesc), 0);
-	for (i = 0; i < n; i++) {
-		arb_m_init(&f->m[i], i);
-		arb_join(&f->arb, &f->m[i]);
-	}
 	return f;
 }
 
-static bool park(struct fix *f, u32 m, u32 op, u32 nr_threads)
+/* Does the park of @m make a dead runtime of one that has so many threads? */
+static bool dies(struct fix *f, u32 m, u32 op, u32 nr_threads)
 {
-	return !arb_park(&f->arb, &f->m[m], op, NULL) && f->m[m].suspect &&
+	return !park(f, m, op) && f->m[m].suspect &&
 	       arb_dead(&f->arb, &f->m[m], nr_threads);
 }
 
 static void the_last_park_is_told(struct kunit *test)
 {
-	struct fix *f = with_ms(test, 3);
+	struct fix *f = detecting(test, 3);
 
-	KUNIT_EXPECT_FALSE(test, park(f, 0, KGO_ENTER_PARK_SPARE, 3));
-	KUNIT_EXPECT_FALSE(test, park(f, 1, KGO_ENTER_PARK_BOUND, 3));
-	KUNIT_EXPECT_TRUE(test, park(f, 2, KGO_ENTER_PARK_SPARE, 3));
+	KUNIT_EXPECT_FALSE(test, dies(f, 0, KGO_ENTER_PARK_SPARE, 3));
+	KUNIT_EXPECT_FALSE(test, dies(f, 1, KGO_ENTER_PARK_BOUND, 3));
+	KUNIT_EXPECT_TRUE(test, dies(f, 2, KGO_ENTER_PARK_SPARE, 3));
 	KUNIT_EXPECT_EQ(test, f->m[2].mode, ARB_OUT);
 	KUNIT_EXPECT_EQ(test, f->m[2].p, KGO_NONE);
 	/* Not again before a goroutine has run. */
-	KUNIT_EXPECT_FALSE(test, park(f, 2, KGO_ENTER_PARK_SPARE, 3));
+	KUNIT_EXPECT_FALSE(test, dies(f, 2, KGO_ENTER_PARK_SPARE, 3));
 	arb_unpark(&f->arb, &f->m[2]);
-	((struct kgo_pdesc *)f->pdesc)->schedtick++;
-	KUNIT_EXPECT_TRUE(test, park(f, 2, KGO_ENTER_PARK_BOUND, 3));
+	pdesc(f, 0)->schedtick++;
+	KUNIT_EXPECT_TRUE(test, dies(f, 2, KGO_ENTER_PARK_BOUND, 3));
 }
 
 static void another_thread_is_life(struct kunit *test)
 {
-	struct fix *f = with_ms(test, 2);
+	struct fix *f = detecting(test, 2);
 
-	KUNIT_EXPECT_FALSE(test, park(f, 0, KGO_ENTER_PARK_SPARE, 2));
-	KUNIT_EXPECT_FALSE(test, park(f, 1, KGO_ENTER_PARK_SPARE, 3));
+	KUNIT_EXPECT_FALSE(test, dies(f, 0, KGO_ENTER_PARK_SPARE, 2));
+	KUNIT_EXPECT_FALSE(test, dies(f, 1, KGO_ENTER_PARK_SPARE, 3));
 	/* It does not know how many there are: no /proc. */
 	arb_unpark(&f->arb, &f->m[1]);
-	KUNIT_EXPECT_FALSE(test, park(f, 1, KGO_ENTER_PARK_SPARE, 0));
+	KUNIT_EXPECT_FALSE(test, dies(f, 1, KGO_ENTER_PARK_SPARE, 0));
 	arb_unpark(&f->arb, &f->m[1]);
-	KUNIT_EXPECT_TRUE(test, park(f, 1, KGO_ENTER_PARK_SPARE, 2));
+	KUNIT_EXPECT_TRUE(test, dies(f, 1, KGO_ENTER_PARK_SPARE, 2));
 }
 
 static void a_blocked_m_is_life(struct kunit *test)
 {
-	struct fix *f = with_ms(test, 2);
+	struct fix *f = detecting(test, 2);
 
 	KUNIT_ASSERT_EQ(test, arb_acquire(&f->arb, &f->m[1]), 0);
 	arb_block(&f->arb, &f->m[1]);
-	KUNIT_EXPECT_FALSE(test, park(f, 0, KGO_ENTER_PARK_SPARE, 2));
+	KUNIT_EXPECT_FALSE(test, dies(f, 0, KGO_ENTER_PARK_SPARE, 2));
 	arb_unblock(&f->arb, &f->m[1]);
-	KUNIT_EXPECT_TRUE(test, park(f, 1, KGO_ENTER_PARK_SPARE, 2));
+	KUNIT_EXPECT_TRUE(test, dies(f, 1, KGO_ENTER_PARK_SPARE, 2));
 }
 
 static void what_happens_while_threads_are_counted_is_seen(struct kunit *test)
 {
-	struct fix *f = with_ms(test, 2);
+	struct fix *f = detecting(test, 2);
 
-	KUNIT_EXPECT_FALSE(test, park(f, 0, KGO_ENTER_PARK_SPARE, 2));
-	KUNIT_EXPECT_EQ(test, arb_park(&f->arb, &f->m[1], KGO_ENTER_PARK_SPARE, NULL), 0);
+	KUNIT_EXPECT_FALSE(test, dies(f, 0, KGO_ENTER_PARK_SPARE, 2));
+	KUNIT_EXPECT_EQ(test, park(f, 1, KGO_ENTER_PARK_SPARE), 0);
 	KUNIT_EXPECT_NE(test, f->m[1].suspect, 0);
 	/* One that handles a signal and parks again may have started a thread. */
 	arb_unpark(&f->arb, &f->m[0]);
 	KUNIT_EXPECT_FALSE(test, arb_dead(&f->arb, &f->m[1], 2));
-	KUNIT_EXPECT_EQ(test, arb_park(&f->arb, &f->m[0], KGO_ENTER_PARK_SPARE, NULL), 0);
+	KUNIT_EXPECT_EQ(test, park(f, 0, KGO_ENTER_PARK_SPARE), 0);
 	KUNIT_EXPECT_FALSE(test, arb_dead(&f->arb, &f->m[1], 2));
 	/* Work that a thread queued as its last act. */
 	f->r.gq_len = 1;
@@ -108,40 +81,40 @@ static void what_happens_while_threads_are_counted_is_seen(struct kunit *test)
 
 static void one_that_leaves_counts_no_more(struct kunit *test)
 {
-	struct fix *f = with_ms(test, 2);
+	struct fix *f = detecting(test, 2);
 
 	arb_leave(&f->arb, &f->m[1]);
-	KUNIT_EXPECT_FALSE(test, park(f, 0, KGO_ENTER_PARK_SPARE, 2));
+	KUNIT_EXPECT_FALSE(test, dies(f, 0, KGO_ENTER_PARK_SPARE, 2));
 	arb_unpark(&f->arb, &f->m[0]);
-	KUNIT_EXPECT_TRUE(test, park(f, 0, KGO_ENTER_PARK_SPARE, 1));
+	KUNIT_EXPECT_TRUE(test, dies(f, 0, KGO_ENTER_PARK_SPARE, 1));
 }
 
 static void work_timers_and_seekers_are_life(struct kunit *test)
 {
-	struct fix *f = with_ms(test, 1);
-	struct kgo_pdesc *d = (struct kgo_pdesc *)(f->pdesc + KGO_P_STRIDE);
+	struct fix *f = detecting(test, 1);
+	struct kgo_pdesc *d = pdesc(f, 1);
 
 	d->timer_when = 1;
-	KUNIT_EXPECT_FALSE(test, park(f, 0, KGO_ENTER_PARK_BOUND, 1));
+	KUNIT_EXPECT_FALSE(test, dies(f, 0, KGO_ENTER_PARK_BOUND, 1));
 	arb_unpark(&f->arb, &f->m[0]);
 	d->timer_when = 0;
 	f->r.keeper_when = 1;
-	KUNIT_EXPECT_FALSE(test, park(f, 0, KGO_ENTER_PARK_SPARE, 1));
+	KUNIT_EXPECT_FALSE(test, dies(f, 0, KGO_ENTER_PARK_SPARE, 1));
 	arb_unpark(&f->arb, &f->m[0]);
 	f->r.keeper_when = 0;
 	f->r.nr_spinning = 1;
-	KUNIT_EXPECT_FALSE(test, park(f, 0, KGO_ENTER_PARK_SPARE, 1));
+	KUNIT_EXPECT_FALSE(test, dies(f, 0, KGO_ENTER_PARK_SPARE, 1));
 	arb_unpark(&f->arb, &f->m[0]);
 	f->r.nr_spinning = 0;
 	d->runnext = 7;
-	KUNIT_EXPECT_FALSE(test, park(f, 0, KGO_ENTER_PARK_BOUND, 1));
+	KUNIT_EXPECT_FALSE(test, dies(f, 0, KGO_ENTER_PARK_BOUND, 1));
 	arb_unpark(&f->arb, &f->m[0]);
 	d->runnext = 0;
 	f->arb.detect = false;
-	KUNIT_EXPECT_FALSE(test, park(f, 0, KGO_ENTER_PARK_SPARE, 1));
+	KUNIT_EXPECT_FALSE(test, dies(f, 0, KGO_ENTER_PARK_SPARE, 1));
 	arb_unpark(&f->arb, &f->m[0]);
 	f->arb.detect = true;
-	KUNIT_EXPECT_TRUE(test, park(f, 0, KGO_ENTER_PARK_SPARE, 1));
+	KUNIT_EXPECT_TRUE(test, dies(f, 0, KGO_ENTER_PARK_SPARE, 1));
 }
 
 static struct kunit_case deadlock_cases[] = {

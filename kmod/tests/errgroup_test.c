@@ -70,9 +70,56 @@ KGO_TEST(first_error_cancels_the_others)
 	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
 }
 
+static void fail_at_last(void *arg, int ret)
+{
+	struct shared *s = arg;
+
+	if (ret || atomic_inc_return(&s->ran) == 7)
+		atomic_add(kgo_errgroup_fail(-EBADMSG), &s->crowded);
+}
+
+static int sleep_bare(void *arg)
+{
+	return kgo_sleep_then(NSEC_PER_USEC, fail_at_last, arg);
+}
+
+KGO_TEST(without_a_stack_the_last_function_says_the_error)
+{
+	const struct kgo_attr bare = { .flags = KGO_ATTR_STACKLESS };
+	struct shared s = {};
+	u32 i;
+
+	s.ctx = kgo_errgroup_with_context(&s.g, kgo_ctx_background());
+	KUNIT_EXPECT_NOT_NULL(test, s.ctx);
+	kgo_errgroup_set_limit(&s.g, 5);
+	for (i = 0; i < 40; i++)
+		KUNIT_EXPECT_EQ(test, kgo_errgroup_go_attr(&s.g, sleep_bare, &s, &bare), 0);
+	KUNIT_EXPECT_EQ(test, kgo_errgroup_wait(&s.g), -EBADMSG);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.ran), 40);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.crowded), 0);
+	KUNIT_EXPECT_EQ(test, kgo_ctx_cause(s.ctx), -EBADMSG);
+	kgo_ctx_put(s.ctx);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+}
+
+KGO_TEST(wrong_attributes_and_who_is_in_no_group_are_refused)
+{
+	const struct kgo_attr bad = { .flags = ~0U };
+	struct shared s = {};
+
+	kgo_errgroup_set_limit(&s.g, 0);
+	KUNIT_EXPECT_EQ(test, kgo_errgroup_go_attr(&s.g, fail, &s, &bad), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kgo_errgroup_try_go_attr(&s.g, fail, &s, &bad), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kgo_errgroup_try_go_attr(&s.g, fail, &s, NULL), -EBUSY);
+	KUNIT_EXPECT_EQ(test, kgo_errgroup_fail(-EIO), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kgo_errgroup_wait(&s.g), 0);
+}
+
 static struct kunit_case errgroup_cases[] = {
 	KUNIT_CASE(limit_bounds_those_that_run),
 	KUNIT_CASE(first_error_cancels_the_others),
+	KUNIT_CASE(without_a_stack_the_last_function_says_the_error),
+	KUNIT_CASE(wrong_attributes_and_who_is_in_no_group_are_refused),
 	{}
 };
 

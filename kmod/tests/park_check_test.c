@@ -4,9 +4,12 @@
  * of them, in each of the places where nobody may.
  */
 #include <linux/completion.h>
+#include <linux/console.h>
 #include <linux/irq_work.h>
+#include <linux/kmsg_dump.h>
 #include <linux/kthread.h>
 #include <linux/preempt.h>
+#include <linux/printk.h>
 #include <linux/spinlock.h>
 
 #include "../kernel.h"
@@ -181,7 +184,7 @@ static const struct {
 	{ "kgo_client_exit", call_client_exit, true },
 };
 
-static char last_text[200];
+static char last_text[320];
 static atomic_t nr_texts;
 
 static void keep_text(const char *text)
@@ -311,10 +314,91 @@ out:
 	kgo_ctx_put(it.ctx);
 }
 
+/*
+ * What goes to the log is read back from there.  Consoles are not shown it:
+ * there, a line with BUG is one.
+ */
+struct log {
+	struct kmsg_dump_iter at;
+	int level;
+};
+
+static void log_begin(struct log *log)
+{
+	log->level = console_loglevel;
+	console_loglevel = 0;
+	kmsg_dump_rewind(&log->at);
+	log->at.cur_seq = log->at.next_seq;
+}
+
+static void log_end(struct log *log)
+{
+	/* Whoever prints to them at a time of his own has done so. */
+	console_lock();
+	console_unlock();
+	console_loglevel = log->level;
+}
+
+/* How many lines since log_begin() have all of the words. */
+static u32 log_lines(const struct log *log, const char *const *words, u32 n)
+{
+	struct kmsg_dump_iter at = log->at;
+	static char line[512];
+	u32 lines = 0, i;
+	size_t len;
+
+	while (kmsg_dump_get_line(&at, false, line, sizeof(line) - 1, &len)) {
+		line[len] = 0;
+		for (i = 0; i < n && strstr(line, words[i]); i++)
+			;
+		lines += i == n;
+	}
+	return lines;
+}
+
+#define expect_lines(test, log, n, ...)					\
+	do {								\
+		static const char *const words_[] = { __VA_ARGS__ };	\
+									\
+		KUNIT_EXPECT_EQ_MSG(test, log_lines(log, words_, ARRAY_SIZE(words_)), \
+				    n, "lines with %s", words_[0]);	\
+	} while (0)
+
+KGO_TEST(the_log_names_the_call_the_goroutine_and_the_place)
+{
+	char who[64];
+	const char *const word = who;
+	struct log log;
+
+	if (!is_checked())
+		return;
+	KUNIT_EXPECT_TRUE(test, set_up());
+	kgo_might_park_again();
+	snprintf(who, sizeof(who), "BUG: kgo: goroutine %llu (", kgo_goid());
+	log_begin(&log);
+	with_spinlock(call_mutex);
+	expect_lines(test, &log, 1, "parks in kgo_mutex_lock() ", "BUG: kgo: goroutine ",
+		     " with preemption off (by a spinlock that is held?)");
+	KUNIT_EXPECT_EQ_MSG(test, log_lines(&log, &word, 1), 1, "%s", who);
+	if (IS_ENABLED(CONFIG_LOCKDEP))
+		expect_lines(test, &log, 1, "(some_lock");
+
+	/* Another primitive has a message of its own, the same one no other. */
+	in_rcu(call_wg);
+	expect_lines(test, &log, 1, "parks in kgo_wg_wait() ", " in an RCU read section");
+	expect_lines(test, &log, 2, "BUG: kgo: ");
+	with_interrupts_off(call_mutex);
+	in_rcu(call_wg);
+	expect_lines(test, &log, 2, "BUG: kgo: ");
+	log_end(&log);
+	kgo_ctx_put(it.ctx);
+}
+
 static struct kunit_case park_check_cases[] = {
 	KUNIT_CASE(every_call_that_may_wait_is_told_of_in_every_wrong_place),
 	KUNIT_CASE(in_a_goroutine_nothing_is_told),
 	KUNIT_CASE(a_thread_is_told_of_the_calls_that_want_a_goroutine),
+	KUNIT_CASE(the_log_names_the_call_the_goroutine_and_the_place),
 	{}
 };
 

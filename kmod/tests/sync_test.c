@@ -3,6 +3,8 @@
  * Semaphores, Mutex, RWMutex, Cond, Once and WaitGroup, between goroutines of
  * the kernel.
  */
+#include <linux/string.h>
+
 #include "test.h"
 
 struct shared {
@@ -299,6 +301,73 @@ KGO_TEST(once_is_done_before_anybody_goes_on)
 	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
 }
 
+static void note_label(void *arg)
+{
+	struct shared *s = arg;
+
+	kgo_sleep(NSEC_PER_USEC);
+	if (!strcmp(kgo_label("name") ?: "", "worker"))
+		atomic_inc(&s->order);
+	atomic_inc(&s->woken);
+}
+
+static void note_label_last(void *arg, int ret)
+{
+	struct shared *s = arg;
+
+	if (!ret && !strcmp(kgo_label("name") ?: "", "worker"))
+		atomic_inc(&s->order);
+	atomic_inc(&s->woken);
+}
+
+static void sleep_bare(void *arg)
+{
+	kgo_sleep_then(NSEC_PER_USEC, note_label_last, arg);
+}
+
+/* Without a stack: not when the body has returned, but when the last function has. */
+KGO_TEST(wait_group_waits_for_those_with_attributes)
+{
+	const struct kgo_attr named = { .name = "worker" };
+	const struct kgo_attr bare = {
+		.name = "worker",
+		.flags = KGO_ATTR_STACKLESS,
+	};
+	struct shared s = {};
+	u32 i;
+
+	for (i = 0; i < 20; i++) {
+		KUNIT_EXPECT_EQ(test, kgo_wg_go_attr(&s.wg, note_label, &s, &named), 0);
+		KUNIT_EXPECT_EQ(test, kgo_wg_go_attr(&s.wg, sleep_bare, &s, &bare), 0);
+		KUNIT_EXPECT_EQ(test, kgo_wg_go_attr(&s.wg, note_label, &s, NULL), 0);
+	}
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.woken), 60);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.order), 40);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+}
+
+KGO_TEST(wait_group_starts_nothing_with_a_wrong_attribute)
+{
+	const struct kgo_attr wrong[] = {
+		{ .flags = ~0U },
+		{ .reserved = 1 },
+		{ .flags = KGO_ATTR_STACKLESS, .stack_size = PAGE_SIZE },
+		{ .nr_labels = 1 },
+	};
+	struct shared s = {};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, kgo_wg_go_attr(&s.wg, note_label, &s, &wrong[i]),
+				    -EINVAL, "attribute %u", i);
+		KUNIT_EXPECT_EQ(test, s.wg.state, 0);
+	}
+	kgo_wg_wait(&s.wg);
+	KUNIT_EXPECT_TRUE(test, kgo_test_until_ended());
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.woken), 0);
+}
+
 static struct kunit_case sync_cases[] = {
 	KUNIT_CASE(mutex_lets_one_in),
 	KUNIT_CASE(try_lock_takes_a_free_mutex),
@@ -310,6 +379,8 @@ static struct kunit_case sync_cases[] = {
 	KUNIT_CASE(waiting_writer_keeps_readers_out),
 	KUNIT_CASE(cond_wakes_one_or_all),
 	KUNIT_CASE(once_is_done_before_anybody_goes_on),
+	KUNIT_CASE(wait_group_waits_for_those_with_attributes),
+	KUNIT_CASE(wait_group_starts_nothing_with_a_wrong_attribute),
 	{}
 };
 

@@ -6,10 +6,13 @@
 
 #define WAIT	"semaphore.Weighted.Acquire"
 
+struct job;
+
 struct shared {
 	struct kgo_errgroup g;
 	struct kgo_ctx *ctx;
-	int ran, inside, most, go, cancelled;
+	struct job *other;
+	int ran, inside, most, go, cancelled, wrong;
 };
 
 struct job {
@@ -188,6 +191,160 @@ GO_TEST(go_waits_for_the_limit)
 	yield_until(LOAD(s.cancelled));
 	EXPECT_EQ(0, kgo_errgroup_wait(&s.g));
 	EXPECT_EQ(1, s.ran);
+}
+
+static void go_on(void *arg, int ret)
+{
+	struct job *j = arg;
+
+	ADD(j->s->ran, ret ? 0 : 1);
+	if (kgo_errgroup_fail(j->err))
+		ADD(j->s->wrong, 1);
+}
+
+/* Its error comes when it goes on. */
+static int sleep_bare(void *arg)
+{
+	return kgo_sleep_then(1000, go_on, arg);
+}
+
+/* Its error is here already, and it goes on. */
+static int fail_and_sleep_bare(void *arg)
+{
+	struct job *j = arg;
+
+	kgo_sleep_then(1000, go_on, j->s->other);
+	return j->err;
+}
+
+static const struct kgo_attr bare = { .flags = KGO_ATTR_STACKLESS };
+
+GO_TEST(without_a_stack_the_last_function_says_the_error)
+{
+	int round, i, rounds = MANY(50);
+
+	for (round = 0; round < rounds; round++) {
+		struct shared s = { 0 };
+		struct job good = { &s, 0 }, bad = { &s, -EBADMSG };
+
+		s.ctx = kgo_errgroup_with_context(&s.g, kgo_ctx_background());
+		for (i = 0; i < 20; i++)
+			EXPECT_EQ(0, kgo_errgroup_go_attr(&s.g, sleep_bare,
+							  i == 7 ? &bad : &good, &bare));
+		EXPECT_EQ(-EBADMSG, kgo_errgroup_wait(&s.g));
+		EXPECT_EQ(20, s.ran);
+		EXPECT_EQ(0, s.wrong);
+		EXPECT_EQ(-EBADMSG, kgo_ctx_cause(s.ctx));
+		kgo_ctx_put(s.ctx);
+	}
+	EXPECT_EQ(0, kgo_ctx_lost());
+}
+
+GO_TEST(of_one_goroutine_the_first_error_counts)
+{
+	struct shared s = { 0 };
+	struct job first = { &s, -EIO }, second = { &s, -ENOENT };
+
+	s.other = &second;
+	EXPECT_EQ(0, kgo_errgroup_go_attr(&s.g, fail_and_sleep_bare, &first, &bare));
+	EXPECT_EQ(-EIO, kgo_errgroup_wait(&s.g));
+	EXPECT_EQ(1, s.ran);
+	memset(&s.g, 0, sizeof(s.g));
+	first.err = 0;
+	EXPECT_EQ(0, kgo_errgroup_go_attr(&s.g, fail_and_sleep_bare, &first, &bare));
+	EXPECT_EQ(-ENOENT, kgo_errgroup_wait(&s.g));
+	EXPECT_EQ(2, s.ran);
+	EXPECT_EQ(0, s.wrong);
+}
+
+static void wait_for_go(void *arg, int ret UNUSED)
+{
+	struct job *j = arg;
+
+	if (!LOAD(j->s->go)) {
+		kgo_yield_then(wait_for_go, j);
+		return;
+	}
+	ADD(j->s->ran, 1);
+}
+
+static void body_has_returned(void *arg, int ret)
+{
+	struct job *j = arg;
+
+	ADD(j->s->inside, 1);
+	wait_for_go(j, ret);
+}
+
+static int wait_for_go_bare(void *arg)
+{
+	return kgo_yield_then(body_has_returned, arg);
+}
+
+GO_TEST(the_limit_counts_those_without_a_stack_until_they_end)
+{
+	struct shared s = { 0 };
+	struct job j = { &s, 0 };
+
+	kgo_errgroup_set_limit(&s.g, 2);
+	EXPECT_EQ(0, kgo_errgroup_go_attr(&s.g, wait_for_go_bare, &j, &bare));
+	EXPECT_EQ(0, kgo_errgroup_try_go_attr(&s.g, wait_for_go_bare, &j, &bare));
+	yield_until(LOAD(s.inside) == 2);
+	EXPECT_EQ(-EBUSY, kgo_errgroup_try_go_attr(&s.g, wait_for_go_bare, &j, &bare));
+	EXPECT_EQ(-EBUSY, kgo_errgroup_try_go_attr(&s.g, just_return, &j, NULL));
+	STORE(s.go, 1);
+	EXPECT_EQ(0, kgo_errgroup_go_attr(&s.g, wait_for_go_bare, &j, &bare));
+	EXPECT_EQ(0, kgo_errgroup_wait(&s.g));
+	EXPECT_EQ(3, s.ran);
+	EXPECT_EQ(0, s.g.sem.used);
+}
+
+GO_TEST(a_wrong_attribute_starts_nothing_and_waits_for_nothing)
+{
+	const struct kgo_attr bad = { .flags = ~0U };
+	struct shared s = { 0 };
+	struct job j = { &s, 0 };
+
+	kgo_errgroup_set_limit(&s.g, 0);
+	EXPECT_EQ(-EINVAL, kgo_errgroup_go_attr(&s.g, just_return, &j, &bad));
+	EXPECT_EQ(-EINVAL, kgo_errgroup_try_go_attr(&s.g, just_return, &j, &bad));
+	EXPECT_EQ(-EINVAL, kgo_errgroup_go_attr(&s.g, NULL, &j, &bare));
+	EXPECT_EQ(0, kgo_errgroup_wait(&s.g));
+	EXPECT_EQ(0, s.ran);
+}
+
+static int fail_and_leave(void *arg)
+{
+	struct job *j = arg;
+
+	if (kgo_errgroup_fail(0) || kgo_errgroup_fail(j->err))
+		ADD(j->s->wrong, 1);
+	ADD(j->s->ran, 1);
+	kgo_exit();
+}
+
+static void fail_outside(void *arg)
+{
+	struct job *j = arg;
+
+	if (kgo_errgroup_fail(-EIO) != -EINVAL)
+		ADD(j->s->wrong, 1);
+	ADD(j->s->ran, 1);
+}
+
+GO_TEST(an_error_can_be_said_before_an_exit_and_only_in_a_group)
+{
+	struct shared s = { 0 };
+	struct job j = { &s, -EIO };
+	struct kgo_wg wg = { 0 };
+
+	EXPECT_EQ(0, kgo_errgroup_go(&s.g, fail_and_leave, &j));
+	EXPECT_EQ(-EIO, kgo_errgroup_wait(&s.g));
+	EXPECT_EQ(-EINVAL, kgo_errgroup_fail(-EIO));
+	EXPECT_EQ(0, kgo_wg_go(&wg, fail_outside, &j));
+	kgo_wg_wait(&wg);
+	EXPECT_EQ(2, s.ran);
+	EXPECT_EQ(0, s.wrong);
 }
 
 static int leave(void *arg)

@@ -45,6 +45,8 @@ stock() {
 for kernel; do
 	mkdir -p "$tmp/stage"
 	cp "$("$RIG/module.sh" --src "$RIG/planted" "$kernel" 2>/dev/null | tail -1)/planted.ko" "$tmp/stage/"
+	# The park checks are kgo's own.
+	[ "$kernel" != kasan ] || cp "$("$RIG/module.sh" kasan 2>/dev/null | tail -1)/kgo.ko" "$tmp/stage/"
 	"$RIG/initramfs.sh" "$tmp/planted.gz" "$tmp/stage"
 	case $kernel in
 	kasan)
@@ -54,6 +56,8 @@ for kernel; do
 		want 'lockdep' 101 'WARNING: possible circular locking' --append kgo.kmemleak=0 --run "$(plant lock_order)"
 		want 'sleep in atomic' 101 'BUG: scheduling while atomic|BUG: sleeping function called from invalid' \
 			--append kgo.kmemleak=0 --run "$(plant sleep_in_atomic)"
+		want 'park checks' 101 'BUG: kgo: goroutine [0-9]+ .* parks in kgo_mutex_lock\(\) with preemption off' \
+			--append kgo.kmemleak=0 --run "insmod /kgo.ko && $(plant park_in_atomic)"
 		want 'UBSAN' 101 'UBSAN: shift-out-of-bounds' --append kgo.kmemleak=0 --run "$(plant shift_out_of_bounds)"
 		want 'kmemleak' 101 '^kmemleak: unreferenced object' --run "$(plant leak)"
 		;;

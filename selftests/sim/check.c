@@ -487,7 +487,7 @@ static bool somebody_parked_until(u64 when)
 	return false;
 }
 
-/* Ms that sleep and keep their spinning role, see nap_ns() in sched.c. */
+/* Ms that sleep and keep their spinning role, see nap_ns() in spare.c. */
 static u32 nr_nappers(void)
 {
 	u32 n = 0, i;

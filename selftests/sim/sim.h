@@ -264,6 +264,13 @@ void alone_main(void *unused);
 /* blocks.c */
 void blocks_main(void *unused);
 
+/* chans.c */
+void pingpong_main(void *unused);
+void fan_main(void *unused);
+void timeout_main(void *unused);
+void close_main(void *unused);
+void fifo_main(void *unused);
+
 /* quiesce.c */
 void quiesce_main(void *unused);
 

@@ -364,17 +364,53 @@ void flight_main(void *unused)
 }
 
 /* A limit, and the first error. */
+static void group_pause(void)
+{
+	if (kgo_is_stackless(port_self()->curg))
+		sim_work(sim_below(60));
+	else
+		sim_something();
+}
+
 static int group_fn(void *arg)
 {
 	u32 i = (u32)(unsigned long)arg;
 
 	if (X.size)
 		sim_expect(port_add(&X.count, 1) <= X.size, "more than the limit");
-	sim_something();
+	group_pause();
 	if (X.size)
 		port_add(&X.count, -1U);
 	port_add(&X.calls, 1);
 	return i == 1 ? -EIO : 0;
+}
+
+/* Without a stack: the last function says the error. */
+static void group_last(void *arg, int ret)
+{
+	sim_expect(!ret || (ret == -ENOMEM && S.o.p_nomem), "go on: %d", ret);
+	ret = kgo_errgroup_fail(group_fn(arg));
+	sim_expect(!ret, "fail: %d", ret);
+}
+
+static int group_fn_bare(void *arg)
+{
+	if (sim_chance(0x8000))
+		return kgo_sleep_then(1 + sim_below(2000), group_last, arg);
+	return kgo_yield_then(group_last, arg);
+}
+
+static int group_go(u32 i)
+{
+	const struct kgo_attr bare = { .flags = KGO_ATTR_STACKLESS };
+	void *arg = (void *)(unsigned long)i;
+	bool try = sim_chance(0x4000);
+
+	if (sim_chance(0x8000))
+		return try ? kgo_errgroup_try_go_attr(&X.group, group_fn_bare, arg, &bare) :
+			     kgo_errgroup_go_attr(&X.group, group_fn_bare, arg, &bare);
+	return try ? kgo_errgroup_try_go(&X.group, group_fn, arg) :
+		     kgo_errgroup_go(&X.group, group_fn, arg);
 }
 
 void errgroup_main(void *unused)
@@ -391,10 +427,7 @@ void errgroup_main(void *unused)
 		kgo_errgroup_set_limit(&X.group, (int)X.size);
 	X.ctx = kgo_errgroup_with_context(&X.group, kgo_ctx_background());
 	for (i = 0; i < X.n; i++) {
-		if (sim_chance(0x4000))
-			ret = kgo_errgroup_try_go(&X.group, group_fn, (void *)(unsigned long)i);
-		else
-			ret = kgo_errgroup_go(&X.group, group_fn, (void *)(unsigned long)i);
+		ret = group_go(i);
 		sim_expect(!ret || (ret == -EBUSY && X.size) ||
 			   (ret == -ENOMEM && S.o.p_nomem), "go: %d", ret);
 		started += !ret;

@@ -53,6 +53,31 @@ static int sleep_in_atomic(void)
 	return 0;
 }
 
+/*
+ * The park checks of kgo.ko, which is built elsewhere: its symbols are looked up.  Nobody holds the
+ * mutex, so nothing but the check has anything to say.
+ */
+static void *lock_symbol;
+
+static int locks_under_spinlock(void *mutex)
+{
+	void (*lock)(void *mutex) = lock_symbol;
+
+	spin_lock(&spin);
+	lock(mutex);
+	spin_unlock(&spin);
+	return 0;
+}
+
+static int park_in_atomic(void)
+{
+	static char mutex[64] __aligned(8);
+	int (*call)(const void *site, int (*fn)(void *), void *arg) = __symbol_get("kgo_call_at");
+
+	lock_symbol = __symbol_get("kgo_mutex_lock");
+	return call && lock_symbol ? call(NULL, locks_under_spinlock, mutex) : -ENOENT;
+}
+
 /* kmemleak: several, as a stale pointer on some stack can hide one. */
 static int leak(void)
 {
@@ -118,6 +143,7 @@ static const struct {
 	{ "use_after_free", use_after_free },
 	{ "lock_order", lock_order },
 	{ "sleep_in_atomic", sleep_in_atomic },
+	{ "park_in_atomic", park_in_atomic },
 	{ "leak", leak },
 	{ "shift_out_of_bounds", shift_out_of_bounds },
 	{ "racy_counter", racy_counter },

@@ -8,6 +8,8 @@
 #include "semaphore.h"
 #include "sync.h"
 
+struct kgo_attr;
+
 /**
  * struct kgo_errgroup - A group of goroutines; all-zero is ready
  * @wg: private
@@ -53,7 +55,7 @@ void kgo_errgroup_set_limit(struct kgo_errgroup *g, int n);
  * @fn: returns 0 or its error, -errno mostly
  * @arg: passed to @fn
  *
- * If @fn ends by kgo_exit() that is no error.  A panic that it does not recover
+ * If @fn ends by kgo_exit() that alone is no error.  A panic that it does not recover
  * ends the program, as in any goroutine.
  * CONTEXT: a goroutine; parks while as many as the limit says run.
  * Return: as kgo_go_at(): it was not started then, and that is not an error of
@@ -75,6 +77,50 @@ int kgo_errgroup_go_at(const struct kgo_site *site, struct kgo_errgroup *g,
 int kgo_errgroup_try_go_at(const struct kgo_site *site, struct kgo_errgroup *g,
 			   int (*fn)(void *arg), void *arg);
 
+/**
+ * kgo_errgroup_go_attr_at() - kgo_errgroup_go_at() with a struct kgo_attr; use
+ * kgo_errgroup_go_attr()
+ * @site: as there
+ * @g: as there
+ * @fn: as there; what its last function has to say, with %KGO_ATTR_STACKLESS,
+ *	it says by kgo_errgroup_fail()
+ * @arg: as there
+ * @attr: NULL for the defaults
+ *
+ * CONTEXT: as kgo_errgroup_go_at().
+ * Return: as there; -EINVAL for a bad @attr comes at once.
+ */
+int kgo_errgroup_go_attr_at(const struct kgo_site *site, struct kgo_errgroup *g,
+			    int (*fn)(void *arg), void *arg,
+			    const struct kgo_attr *attr);
+
+/**
+ * kgo_errgroup_try_go_attr_at() - kgo_errgroup_try_go_at() with a struct
+ * kgo_attr; use kgo_errgroup_try_go_attr()
+ * @site: as there
+ * @g: as there
+ * @fn: as for kgo_errgroup_go_attr_at()
+ * @arg: as there
+ * @attr: NULL for the defaults
+ *
+ * CONTEXT and Return: as kgo_errgroup_try_go_at().
+ */
+int kgo_errgroup_try_go_attr_at(const struct kgo_site *site,
+				struct kgo_errgroup *g, int (*fn)(void *arg),
+				void *arg, const struct kgo_attr *attr);
+
+/**
+ * kgo_errgroup_fail() - The calling goroutine of a group has failed
+ * @err: its error; 0 says nothing
+ *
+ * As if its function, which may have returned (without a stack) or not get to
+ * that (kgo_exit()), returned @err.  The group hears of it when the goroutine
+ * ends; the first error of one counts.
+ * CONTEXT: a goroutine; does not park.
+ * Return: 0; -EINVAL if a group has not started it.
+ */
+int kgo_errgroup_fail(int err);
+
 /** kgo_errgroup_go() - Start a goroutine of @g that runs fn(arg) */
 #define kgo_errgroup_go(g, fn, arg)					\
 	kgo_errgroup_go_at(KGO_SITE(#fn), (g), (fn), (arg))
@@ -82,6 +128,14 @@ int kgo_errgroup_try_go_at(const struct kgo_site *site, struct kgo_errgroup *g,
 /** kgo_errgroup_try_go() - kgo_errgroup_go() that does not park */
 #define kgo_errgroup_try_go(g, fn, arg)					\
 	kgo_errgroup_try_go_at(KGO_SITE(#fn), (g), (fn), (arg))
+
+/** kgo_errgroup_go_attr() - kgo_errgroup_go() with a struct kgo_attr */
+#define kgo_errgroup_go_attr(g, fn, arg, attr)				\
+	kgo_errgroup_go_attr_at(KGO_SITE(#fn), (g), (fn), (arg), (attr))
+
+/** kgo_errgroup_try_go_attr() - kgo_errgroup_try_go() with a struct kgo_attr */
+#define kgo_errgroup_try_go_attr(g, fn, arg, attr)			\
+	kgo_errgroup_try_go_attr_at(KGO_SITE(#fn), (g), (fn), (arg), (attr))
 
 /**
  * kgo_errgroup_wait() - Wait until all goroutines of a group have ended

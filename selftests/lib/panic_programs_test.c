@@ -70,14 +70,17 @@ GO_TEST(only_what_was_deferred_runs)
 }
 
 /* TestOpenAndNonOpenDefers: as many calls as a scope holds itself, and more. */
+static __attribute__((noinline)) void defer_says(int n)
+{
+	while (n--)
+		kgo_defer(says, "x");
+}
+
 static __attribute__((noinline)) void defers_many(int n)
 {
-	volatile int i;
-
 	KGO_SCOPE {
 		kgo_defer(recovers, NULL);
-		for (i = 0; i < n; i++)
-			kgo_defer(says, "x");
+		defer_says(n);
 		kgo_panic("p");
 	}
 }

@@ -217,6 +217,124 @@ TEST(a_main_that_exits_leaves_the_others_to_end_and_then_nobody)
 	EXPECT_DEAD(e, ASLEEP);
 }
 
+static void panics(void *arg)
+{
+	kgo_panic(arg);
+}
+
+static void recovers(void *arg UNUSED)
+{
+	if (!kgo_recover())
+		abort();
+}
+
+static void exits(void *arg UNUSED)
+{
+	kgo_exit();
+}
+
+static void panics_and_recovers(void *arg UNUSED)
+{
+	KGO_SCOPE {
+		kgo_defer(recovers, NULL);
+		kgo_panic("hello");
+	}
+}
+
+static void exits_in_a_panic(void *arg UNUSED)
+{
+	KGO_SCOPE {
+		kgo_defer(exits, NULL);
+		kgo_panic("hello");
+	}
+}
+
+/* Go's RecoveredPanicAfterGoexit. */
+static int exit_recovered_inside(void *arg UNUSED)
+{
+	kgo_defer(panics_and_recovers, NULL);
+	kgo_exit();
+}
+
+/* RecoverBeforePanicAfterGoexit, and in a scope that others wait behind. */
+static int exit_recovered_after(void *arg UNUSED)
+{
+	kgo_defer(end_soon, NULL);
+	kgo_defer(end_soon, NULL);
+	kgo_defer(recovers, NULL);
+	kgo_defer(panics, "hello");
+	kgo_exit();
+}
+
+static int exit_recovered_in_scope(void *arg UNUSED)
+{
+	KGO_SCOPE {
+		kgo_defer(recovers, NULL);
+		kgo_defer(panics, "hello");
+		kgo_exit();
+	}
+	return 0;
+}
+
+/* GoexitInPanic */
+static int exit_beside_a_panic(void *arg UNUSED)
+{
+	kgo_go(exits_in_a_panic, NULL);
+	kgo_exit();
+}
+
+TEST(a_main_that_exits_is_gone_whatever_panics_its_end_met)
+{
+	static int (*const program[])(void *arg) = {
+		exit_recovered_inside, exit_recovered_after, exit_recovered_in_scope,
+		exit_beside_a_panic,
+	};
+	struct ended e;
+	unsigned int i;
+
+	SKIP_IF_HIDDEN();
+	for (i = 0; i < ARRAY_SIZE(program); i++) {
+		run_child(&e, program[i], NULL);
+		EXPECT_DEAD(e, NO_MAIN);
+		EXPECT_EQ(NULL, strstr(e.err, "panic: "));
+	}
+}
+
+/* LockedDeadlock, LockedDeadlock2 */
+static void waits_locked(void *arg UNUSED)
+{
+	kgo_lock_os_thread();
+	kgo_select(NULL, 0);
+}
+
+static int main_waits_locked(void *arg UNUSED)
+{
+	waits_locked(NULL);
+	return 0;
+}
+
+static int other_waits_locked(void *arg UNUSED)
+{
+	kgo_go(waits_locked, NULL);
+	kgo_sleep(MS);
+	kgo_select(NULL, 0);
+	return 0;
+}
+
+TEST(goroutines_that_wait_locked_to_their_threads_are_dead_too)
+{
+	struct ended e;
+
+	SKIP_IF_HIDDEN();
+	run_child(&e, main_waits_locked, NULL);
+	EXPECT_DEAD(e, ASLEEP);
+	EXPECT_NE(NULL, strstr(e.err, "\ngoroutine 1 [select (no cases), locked to thread]:\n"));
+	run_child(&e, other_waits_locked, NULL);
+	EXPECT_DEAD(e, ASLEEP);
+	EXPECT_NE(NULL, strstr(e.err, "\ngoroutine 1 [select (no cases)]:\n"));
+	EXPECT_NE(NULL, strstr(e.err, " [select (no cases), locked to thread]:\n"));
+}
+
 static int last_one_exits_the_process(void *arg);
 
 static void exit_process(void *arg UNUSED)

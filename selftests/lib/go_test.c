@@ -228,6 +228,19 @@ GO_TEST(goroutines_start_goroutines)
 	EXPECT_EQ(500, c.n);
 }
 
+/* Go's TestBigGOMAXPROCS: far more than there are CPUs. */
+GO_TEST_PS(as_many_processors_as_may_be_asked_for, 1024)
+{
+	struct count c = { 0 };
+	int i;
+
+	kgo_wg_add(&c.wg, 100);
+	for (i = 0; i < 100; i++)
+		EXPECT_EQ(0, kgo_go(count_one, &c));
+	kgo_wg_wait(&c.wg);
+	EXPECT_EQ(100, c.n);
+}
+
 static void linger(void *arg)
 {
 	kgo_chan_recv(arg, NULL);
@@ -258,6 +271,33 @@ GO_TEST(the_dump_says_who_started_what)
 	}
 	EXPECT_EQ(0, kgo_chan_close(c));
 	yield_until(kgo_num_goroutine() == 1);
+}
+
+/* Go's TestNumGoroutine: as many as a traceback shows. */
+GO_TEST(the_number_of_goroutines_is_that_of_their_stacks)
+{
+	struct kgo_chan *c = kgo_chan_make(0, 0);
+	int fd = memfd_create("stacks", MFD_CLOEXEC), i, n = 0;
+	static char text[64 << 10];
+	char *s;
+
+	EXPECT_EQ(1, kgo_num_goroutine());
+	for (i = 0; i < 7; i++)
+		EXPECT_EQ(0, kgo_go(linger, c));
+	yield_until(waiting("chan receive") == 7);
+	EXPECT_EQ(8, kgo_num_goroutine());
+	kgo_traceback(fd);
+	EXPECT_LT(0, pread(fd, text, sizeof(text) - 1, 0));
+	/* "goroutine N [", not "in goroutine N" of who made it. */
+	for (s = text; (s = strstr(s, "goroutine ")); s++)
+		n += s == text || s[-1] == '\n';
+	EXPECT_EQ(8, n) {
+		TH_LOG("%s", text);
+	}
+	EXPECT_EQ(0, kgo_chan_close(c));
+	yield_until(kgo_num_goroutine() == 1);
+	EXPECT_EQ(0, kgo_chan_free(c));
+	close(fd);
 }
 
 static int run_body(void *arg)

@@ -226,6 +226,57 @@ TEST(the_stack_names_functions_files_and_lines)
 	EXPECT_EQ(NULL, strstr(e.err, "kgo_panic_unwind"));
 }
 
+/* Go's TestPanicTraceback: where each of several panics came from. */
+static __attribute__((noinline)) int inner_of_two(void)
+{
+	KGO_SCOPE {
+		kgo_defer(panics_with, "from inner");
+		kgo_panic("hello");
+	}
+	return 1;
+}
+
+static __attribute__((noinline)) int outer_of_two(void)
+{
+	volatile int ret = 0;
+
+	KGO_SCOPE {
+		kgo_defer(panics_with, "from outer");
+		ret = inner_of_two() + 1;
+	}
+	return ret;
+}
+
+static int panic_in_two(void *arg UNUSED)
+{
+	return outer_of_two() + 1;
+}
+
+TEST(the_stack_shows_panics_in_panics_down_to_the_first)
+{
+	static const char *const word[] = {
+		"panic: hello\n\tpanic: from inner\n\tpanic: from outer\n",
+		"panics_with(...)\n", "panics_with(...)\n", "inner_of_two(...)\n",
+		"outer_of_two(...)\n", "panic_in_two(...)\n",
+	};
+	struct ended e;
+	char *s = e.err;
+	int i;
+
+	run_child(&e, panic_in_two, NULL);
+	EXPECT_PANIC(e, word[0]);
+	if (!has_libdw())
+		SKIP(return, "without libdw there are only addresses");
+	for (i = 0; i < (int)ARRAY_SIZE(word) && s; i++) {
+		s = strstr(s, word[i]);
+		EXPECT_NE(NULL, s) {
+			TH_LOG("no \"%s\" in %s", word[i], e.err);
+		}
+		if (s)
+			s += strlen(word[i]);
+	}
+}
+
 static __attribute__((noinline)) void waits(struct kgo_chan *c)
 {
 	kgo_chan_recv(c, NULL);

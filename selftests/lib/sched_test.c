@@ -171,6 +171,68 @@ GO_TEST_PS(pairs_do_not_starve_sleepers, 2)
 	yield_until(kgo_num_goroutine() == 1);
 }
 
+/*
+ * Go's TestTimerFairness: a channel that is always ready does not keep a timer
+ * from being heard, nor do calls that return at once (TestTimerFairness2).
+ */
+struct din {
+	struct kgo_chan *c, *done;
+	int calls, heard;
+};
+
+static void makes_din(void *arg)
+{
+	struct din *d = arg;
+	struct kgo_case k[] = { KGO_SEND(d->c, NULL), KGO_RECV(d->done, NULL) };
+
+	while (kgo_select(k, 2) == 0)
+		;
+}
+
+static void hears_timer_in_din(void *arg)
+{
+	struct din *d = arg;
+	struct kgo_timer *t = kgo_timer_new(20 * MS);
+	struct kgo_case k[] = {
+		KGO_SEND(d->c, NULL), KGO_RECV(d->c, NULL), KGO_RECV(kgo_timer_c(t), NULL),
+	};
+
+	do {
+		if (d->calls && read(0, NULL, 0) > 0)
+			abort();
+	} while (kgo_select(k, 3) != 2);
+	kgo_timer_free(t);
+	ADD(d->heard, 1);
+}
+
+static void timers_in_din(struct __test_metadata *_metadata, int calls)
+{
+	struct din d = { kgo_chan_make(0, 0), kgo_chan_make(0, 0), calls, 0 };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, kgo_go(makes_din, &d));
+		EXPECT_EQ(0, kgo_go(hears_timer_in_din, &d));
+	}
+	hears_timer_in_din(&d);
+	while (LOAD(d.heard) != 3)
+		kgo_sleep(MS);
+	EXPECT_EQ(0, kgo_chan_close(d.done));
+	yield_until(kgo_num_goroutine() == 1);
+	EXPECT_EQ(0, kgo_chan_free(d.c));
+	EXPECT_EQ(0, kgo_chan_free(d.done));
+}
+
+GO_TEST_PS(timers_are_heard_among_channels_that_are_always_ready, 1)
+{
+	timers_in_din(_metadata, 0);
+}
+
+GO_TEST_PS(they_are_among_calls_that_return_at_once, 2)
+{
+	timers_in_din(_metadata, 1);
+}
+
 static void start_from_thread_body(void *arg)
 {
 	ADD(*(int *)arg, 1);

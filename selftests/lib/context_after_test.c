@@ -62,6 +62,48 @@ GO_TEST(after_func_of_the_background_never_runs)
 	EXPECT_EQ(0, LOAD(count));
 }
 
+GO_TEST(after_func_runs_when_the_time_is_up)
+{
+	struct kgo_ctx *ctx = kgo_ctx_with_timeout(kgo_ctx_background(), 1000000);
+	struct kgo_ctx *below = kgo_ctx_with_cancel(ctx);
+	struct kgo_ctx_after *a = kgo_ctx_after_func(below, count_one, NULL);
+
+	yield_until(LOAD(count) == 1);
+	EXPECT_CANCELED(below, -ETIMEDOUT, -ETIMEDOUT);
+	EXPECT_FALSE(kgo_ctx_after_stop(a));
+	yield_until(kgo_num_goroutine() == 1);
+	EXPECT_EQ(1, LOAD(count));
+	kgo_ctx_put(below);
+	kgo_ctx_put(ctx);
+}
+
+static void wait_then_count(void *arg)
+{
+	int v;
+
+	kgo_chan_recv(arg, &v);
+	ADD(count, 1);
+}
+
+GO_TEST(neither_cancel_nor_stop_waits_for_what_after_func_runs)
+{
+	struct kgo_chan *c = kgo_chan_make(sizeof(int), 0);
+	struct kgo_ctx *ctx = kgo_ctx_with_cancel(kgo_ctx_background());
+	struct kgo_ctx_after *a = kgo_ctx_after_func(ctx, wait_then_count, c);
+	int v = 1;
+
+	EXPECT_EQ(1, kgo_ctx_cancel(ctx, 0));
+	EXPECT_EQ(0, LOAD(count));
+	yield_until(waiting("chan receive") == 1);
+	EXPECT_FALSE(kgo_ctx_after_stop(a));
+	EXPECT_EQ(0, LOAD(count));
+	EXPECT_EQ(0, kgo_chan_send(c, &v));
+	yield_until(kgo_num_goroutine() == 1);
+	EXPECT_EQ(1, LOAD(count));
+	kgo_ctx_put(ctx);
+	kgo_chan_free(c);
+}
+
 /* It may use the context that it was registered for, and block. */
 static void cancel_another(void *arg)
 {
@@ -117,6 +159,29 @@ GO_TEST(interlocked_cancels)
 		kgo_ctx_put(a);
 		kgo_ctx_put(below);
 		kgo_ctx_put(b);
+	}
+	EXPECT_EQ(0, kgo_ctx_lost());
+}
+
+/* Every node of a tree at one time: a cancel meets those that come down. */
+GO_TEST(simultaneous_cancels)
+{
+	struct kgo_ctx *c[15];
+	int i, k;
+
+	for (i = 0; i < MANY(500); i++) {
+		c[0] = kgo_ctx_with_cancel(kgo_ctx_background());
+		for (k = 1; k < 15; k++)
+			c[k] = kgo_ctx_with_cancel(c[(k - 1) / 2]);
+		for (k = 14; k >= 0; k--)
+			EXPECT_EQ(0, kgo_go(cancel_it, c[k]));
+		for (k = 0; k < 15; k++)
+			EXPECT_EQ(0, kgo_chan_recv(kgo_ctx_done(c[k]), NULL));
+		yield_until(kgo_num_goroutine() == 1);
+		for (k = 0; k < 15; k++) {
+			EXPECT_CANCELED(c[k], -ECANCELED, -ECANCELED);
+			kgo_ctx_put(c[k]);
+		}
 	}
 	EXPECT_EQ(0, kgo_ctx_lost());
 }

@@ -179,6 +179,65 @@ GO_TEST(a_signal_cancels_a_context)
 	EXPECT_EQ(0, kgo_ctx_lost());
 }
 
+GO_TEST(a_context_of_signals_ends_with_its_parent)
+{
+	struct kgo_ctx *parent = kgo_ctx_with_cancel(kgo_ctx_background());
+	struct kgo_ctx *ctx;
+
+	have_plain_handler(SIGUSR1);
+	ctx = kgo_signal_notify_context(parent, SIGS(SIGUSR1), 1);
+	EXPECT_NE(NULL, ctx);
+	EXPECT_EQ(0, kgo_ctx_err(ctx));
+	kgo_ctx_cancel(parent, -EIO);
+	EXPECT_EQ(0, kgo_chan_recv(kgo_ctx_done(ctx), NULL));
+	EXPECT_EQ(-ECANCELED, kgo_ctx_err(ctx));
+	EXPECT_EQ(-EIO, kgo_ctx_cause(ctx));
+	kgo_signal_stop_context(ctx);
+	raise(SIGUSR1);
+	EXPECT_EQ(SIGUSR1, LOAD(handled));
+
+	/* One whose parent has ended before is born cancelled. */
+	ctx = kgo_signal_notify_context(parent, SIGS(SIGUSR1), 1);
+	EXPECT_NE(NULL, ctx);
+	EXPECT_EQ(-ECANCELED, kgo_ctx_err(ctx));
+	EXPECT_EQ(-EIO, kgo_ctx_cause(ctx));
+	kgo_signal_stop_context(ctx);
+	raise(SIGUSR1);
+	EXPECT_EQ(2 * SIGUSR1, LOAD(handled));
+	kgo_ctx_put(parent);
+	EXPECT_EQ(0, kgo_ctx_lost());
+}
+
+static void send_one(void *arg)
+{
+	(void)arg;
+	kill(getpid(), SIGUSR1);
+}
+
+/* While it is stopped a signal is seen by one of both at most, never by two. */
+GO_TEST_PS(nothing_comes_after_a_stop_and_nothing_twice, 2)
+{
+	struct kgo_chan *c = kgo_chan_make(sizeof(int), 4);
+	int i, sent = 0;
+	size_t n;
+
+	have_plain_handler(SIGUSR1);
+	for (i = 0; i < MANY(1000); i++) {
+		EXPECT_EQ(0, kgo_signal_notify(c, SIGS(SIGUSR1), 1));
+		EXPECT_EQ(0, kgo_go(send_one, NULL));
+		if (i % 3 == 0)
+			kgo_yield();
+		kgo_signal_stop(c);
+		n = kgo_chan_len(c);
+		yield_until(kgo_num_goroutine() == 1);
+		EXPECT_EQ(n, kgo_chan_len(c));
+		for (; kgo_chan_len(c); sent++)
+			EXPECT_EQ(SIGUSR1, recv(c));
+	}
+	EXPECT_LE(sent + LOAD(handled) / SIGUSR1, MANY(1000));
+	EXPECT_EQ(0, kgo_chan_free(c));
+}
+
 static int stop;
 
 static void busy(void *arg)

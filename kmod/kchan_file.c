@@ -294,7 +294,7 @@ static int kgo_ioctl_fionread(struct file *file, int __user *arg)
 
 	spin_lock_irqsave(&kc->lock, flags);
 	if (kc->queued)
-		len = list_first_entry(&kc->queue, struct kgo_kslot, link)->len;
+		len = kc->queue.first->len;
 	spin_unlock_irqrestore(&kc->lock, flags);
 	return put_user(len, arg);
 }

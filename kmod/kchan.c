@@ -101,7 +101,7 @@ static bool kgo_kchan_is_over(struct kgo_kchan *kc)
 /*
  * Slots for a sender.  Return: how many, at most @n; -EPIPE; -EAGAIN.
  */
-static int kgo_kchan_reserve(struct kgo_kchan *kc, struct list_head *batch, u32 n)
+static int kgo_kchan_reserve(struct kgo_kchan *kc, struct kgo_kslots *batch, u32 n)
 {
 	unsigned long flags;
 	int got = 0;
@@ -113,7 +113,7 @@ static int kgo_kchan_reserve(struct kgo_kchan *kc, struct list_head *batch, u32 
 		got = -EAGAIN;
 	} else {
 		while (n-- && kc->nr_free) {
-			list_move_tail(kc->free.next, batch);
+			kgo_kslots_push(batch, kgo_kslots_pop(&kc->free));
 			WRITE_ONCE(kc->nr_free, kc->nr_free - 1);
 			got++;
 		}
@@ -126,9 +126,9 @@ static int kgo_kchan_reserve(struct kgo_kchan *kc, struct list_head *batch, u32 
  * The first @n of a batch are sent, the others are not.  Return: 0; -EPIPE: none
  * of them is.
  */
-static int kgo_kchan_commit(struct kgo_kchan *kc, struct list_head *batch, u32 n)
+static int kgo_kchan_commit(struct kgo_kchan *kc, struct kgo_kslots *batch, u32 n)
 {
-	struct kgo_kslot *s, *next;
+	struct kgo_kslot *s;
 	u32 freed = 0, sent = 0;
 	unsigned long flags;
 	int ret = 0;
@@ -138,14 +138,15 @@ static int kgo_kchan_commit(struct kgo_kchan *kc, struct list_head *batch, u32 n
 		n = 0;
 		ret = -EPIPE;
 	}
-	list_for_each_entry_safe(s, next, batch, link) {
+	while (batch->first) {
+		s = kgo_kslots_pop(batch);
 		if (sent < n) {
 			s->seq = kc->sent + 1;
 			WRITE_ONCE(kc->sent, s->seq);
-			list_move_tail(&s->link, &kc->queue);
+			kgo_kslots_push(&kc->queue, s);
 			sent++;
 		} else {
-			list_move(&s->link, &kc->free);
+			kgo_kslots_insert(&kc->free, &kc->free.first, s);
 			freed++;
 		}
 	}
@@ -164,10 +165,9 @@ static int kgo_kchan_commit(struct kgo_kchan *kc, struct list_head *batch, u32 n
  * Messages for a receiver, as long as they fit into @room.
  * Return: how many, at most @n; -EPIPE at the end; -EAGAIN; -EMSGSIZE.
  */
-static int kgo_kchan_take(struct kgo_kchan *kc, struct list_head *batch, u32 n,
+static int kgo_kchan_take(struct kgo_kchan *kc, struct kgo_kslots *batch, u32 n,
 			  u32 room)
 {
-	struct kgo_kslot *s;
 	unsigned long flags;
 	int got = 0;
 
@@ -177,10 +177,9 @@ static int kgo_kchan_take(struct kgo_kchan *kc, struct list_head *batch, u32 n,
 		goto unlock;
 	}
 	while (n-- && kc->queued) {
-		s = list_first_entry(&kc->queue, struct kgo_kslot, link);
-		if (s->len > room)
+		if (kc->queue.first->len > room)
 			break;
-		list_move_tail(&s->link, batch);
+		kgo_kslots_push(batch, kgo_kslots_pop(&kc->queue));
 		WRITE_ONCE(kc->queued, kc->queued - 1);
 		got++;
 	}
@@ -195,27 +194,27 @@ unlock:
 /* Back to its place: before all that were sent after it. */
 static void kgo_kchan_put_back(struct kgo_kchan *kc, struct kgo_kslot *s)
 {
-	struct kgo_kslot *later;
+	struct kgo_kslot **at = &kc->queue.first;
 
 	lockdep_assert_held(&kc->lock);
-	list_for_each_entry(later, &kc->queue, link)
-		if (later->seq > s->seq)
-			break;
-	list_move_tail(&s->link, &later->link);
+	while (*at && (*at)->seq < s->seq)
+		at = &(*at)->next;
+	kgo_kslots_insert(&kc->queue, at, s);
 }
 
 /* The first @n of a batch were received, the others go back. */
-static void kgo_kchan_took(struct kgo_kchan *kc, struct list_head *batch, u32 n)
+static void kgo_kchan_took(struct kgo_kchan *kc, struct kgo_kslots *batch, u32 n)
 {
-	struct kgo_kslot *s, *next;
+	struct kgo_kslot *s;
 	u32 freed = 0, back = 0;
 	unsigned long flags;
 	bool over;
 
 	spin_lock_irqsave(&kc->lock, flags);
-	list_for_each_entry_safe(s, next, batch, link) {
+	while (batch->first) {
+		s = kgo_kslots_pop(batch);
 		if (freed < n) {
-			list_move(&s->link, &kc->free);
+			kgo_kslots_insert(&kc->free, &kc->free.first, s);
 			freed++;
 		} else {
 			kgo_kchan_put_back(kc, s);
@@ -249,15 +248,16 @@ static void kgo_kchan_took(struct kgo_kchan *kc, struct list_head *batch, u32 n)
  */
 int kgo_kchan_send_some(struct kgo_kchan *kc, struct kgo_kio *io, u32 n)
 {
+	struct kgo_kslots batch;
 	struct kgo_kslot *s;
-	LIST_HEAD(batch);
 	int err = 0, ret;
 	u32 done = 0;
 
+	kgo_kslots_init(&batch);
 	ret = kgo_kchan_reserve(kc, &batch, n);
 	if (ret < 0)
 		return ret;
-	list_for_each_entry(s, &batch, link) {
+	for (s = batch.first; s; s = s->next) {
 		err = io->fill(io, done, s, kc->msg_max);
 		if (err)
 			break;
@@ -282,12 +282,13 @@ int kgo_kchan_send_some(struct kgo_kchan *kc, struct kgo_kio *io, u32 n)
  */
 int kgo_kchan_recv_some(struct kgo_kchan *kc, struct kgo_kio *io, u32 n, u32 room)
 {
+	struct kgo_kslots batch;
 	struct kgo_kslot *s;
-	LIST_HEAD(batch);
 	u32 done = 0;
 	int err = 0;
 	int ret;
 
+	kgo_kslots_init(&batch);
 	ret = kgo_kchan_take(kc, &batch, n, room);
 	if (ret < 0) {
 		/* It may have been woken for this message. */
@@ -295,7 +296,7 @@ int kgo_kchan_recv_some(struct kgo_kchan *kc, struct kgo_kio *io, u32 n, u32 roo
 			kgo_kchan_pass_on(kc, KGO_KCHAN_RECV);
 		return ret;
 	}
-	list_for_each_entry(s, &batch, link) {
+	for (s = batch.first; s; s = s->next) {
 		err = io->drain(io, done, s);
 		if (err)
 			break;
@@ -450,8 +451,8 @@ struct kgo_kchan *kgo_kchan_create(u32 msg_max, u32 cap)
 	spin_lock_init(&kc->lock);
 	init_waitqueue_head(&kc->wait[0]);
 	init_waitqueue_head(&kc->wait[1]);
-	INIT_LIST_HEAD(&kc->queue);
-	INIT_LIST_HEAD(&kc->free);
+	kgo_kslots_init(&kc->queue);
+	kgo_kslots_init(&kc->free);
 	INIT_WORK(&kc->bury, kgo_kchan_bury);
 	refcount_set(&kc->ref, 1);
 	kc->msg_max = msg_max;
@@ -462,7 +463,7 @@ struct kgo_kchan *kgo_kchan_create(u32 msg_max, u32 cap)
 	for (i = 0; i < cap; i++) {
 		struct kgo_kslot *s = kc->slots + i * slot;
 
-		list_add_tail(&s->link, &kc->free);
+		kgo_kslots_push(&kc->free, s);
 	}
 
 	mutex_lock(&kgo_kchans_lock);

@@ -40,11 +40,55 @@ struct seq_file;
  * One message.  Whoever has it on his list owns it.
  */
 struct kgo_kslot {
-	struct list_head link;
+	struct kgo_kslot *next;
 	u64		seq;	/* place in the order of sends, once it is queued */
 	u32		len;
 	u8		data[] __aligned(8);
 };
+
+/*
+ * struct kgo_kslots - A list of slots
+ *
+ * Each message goes through four of them.  Those of <linux/list.h> were a fifth
+ * of its instructions where CONFIG_DEBUG_LIST checks them, and nobody takes a
+ * slot out of the middle.
+ */
+struct kgo_kslots {
+	struct kgo_kslot *first;	/* or NULL */
+	struct kgo_kslot **end;		/* the last one's next, or first */
+};
+
+static inline void kgo_kslots_init(struct kgo_kslots *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+/* Put a slot where *@at points to: before that one, or at the end. */
+static inline void kgo_kslots_insert(struct kgo_kslots *l, struct kgo_kslot **at,
+				     struct kgo_kslot *s)
+{
+	s->next = *at;
+	*at = s;
+	if (!s->next)
+		l->end = &s->next;
+}
+
+/* Take the first slot of a list that has one. */
+static inline struct kgo_kslot *kgo_kslots_pop(struct kgo_kslots *l)
+{
+	struct kgo_kslot *s = l->first;
+
+	l->first = s->next;
+	if (!l->first)
+		l->end = &l->first;
+	return s;
+}
+
+static inline void kgo_kslots_push(struct kgo_kslots *l, struct kgo_kslot *s)
+{
+	kgo_kslots_insert(l, l->end, s);
+}
 
 /* Index of an end in what there is two of. */
 #define KGO_KCHAN_IX(end)	((end) >> 1)
@@ -61,8 +105,8 @@ struct kgo_kchan {
 	u32		nr_free;	/* L, read without: slots in free */
 	u32		taking;		/* L, read without: being emptied */
 	u32		ends[2];	/* L, read without: open, by KGO_KCHAN_IX() */
-	struct list_head queue;		/* L: by rising seq */
-	struct list_head free;		/* L */
+	struct kgo_kslots queue;	/* L: by rising seq */
+	struct kgo_kslots free;		/* L: the one that was used last is first */
 	u64		sent;		/* L: last seq */
 	u64		received;	/* L */
 

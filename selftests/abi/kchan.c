@@ -113,6 +113,116 @@ TEST_F(pair, memory_that_faults_loses_nothing)
 	munmap(bad, PAGE);
 }
 
+/* Return: the end of memory that can be touched. */
+static char *edge(void)
+{
+	char *two = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (two == MAP_FAILED || mprotect(two + PAGE, PAGE, PROT_NONE))
+		abort();
+	return two + PAGE;
+}
+
+TEST(messages_of_each_length_fill_their_room_and_no_more)
+{
+	enum { MAX = 300 };
+	char out[MAX], in[MAX], *end = edge();
+	__u32 len, got;
+	int fd[2], i;
+
+	ASSERT_EQ(0, kchan_make(fd, MAX, 1, KGO_KCHAN_F_NONBLOCK));
+	for (len = 0; len <= MAX; len++) {
+		for (i = 0; i < MAX; i++)
+			out[i] = (char)(len + 3 * i + 1);
+		memset(end - PAGE, 0xa5, PAGE);
+		got = POISON;
+		ASSERT_EQ(len, write(fd[1], out, len));
+		if (len) {
+			EXPECT_EQ(-EFAULT, io(fd[0], KGO_KCHAN_OP_RECV, 0, 0,
+					      end - len + 1, &got, MAX, 1));
+			EXPECT_EQ(POISON, got);
+		}
+		ASSERT_EQ(1, info_of(fd[0]).queued);
+		memset(end - PAGE, 0xa5, PAGE);
+		ASSERT_EQ(1, io(fd[0], KGO_KCHAN_OP_RECV, 0, 0, end - len, &got,
+				MAX, 1));
+		EXPECT_EQ(len, got);
+		EXPECT_EQ(0, memcmp(out, end - len, len));
+		EXPECT_EQ((char)0xa5, end[-(long)len - 1]);
+
+		ASSERT_EQ(len, write(fd[1], out, len));
+		memset(in, 0xa5, sizeof(in));
+		ASSERT_EQ(len, read(fd[0], in, sizeof(in)));
+		EXPECT_EQ(0, memcmp(out, in, len));
+		EXPECT_TRUE(len == MAX || in[len] == (char)0xa5);
+	}
+	munmap(end - PAGE, 2 * PAGE);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+TEST_F(pair, a_fault_within_several_messages_keeps_the_rest_in_order)
+{
+	char *end = edge(), c[4];
+	__u32 lens[4], got[4];
+	int i;
+
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(1, write(self->fd[1], &"1234"[i], 1));
+	memset(got, 0xa5, sizeof(got));
+	EXPECT_EQ(2, io(self->fd[0], KGO_KCHAN_OP_RECV, 0, 0, end - 32, got, 16, 4));
+	EXPECT_EQ('1', end[-32]);
+	EXPECT_EQ('2', end[-16]);
+	EXPECT_EQ(1, got[1]);
+	EXPECT_EQ(POISON, got[2]);
+	EXPECT_EQ(2, info_of(self->fd[0]).queued);
+	ASSERT_EQ(1, write(self->fd[1], "5", 1));
+	EXPECT_EQ(3, io(self->fd[0], KGO_KCHAN_OP_RECV, 0, 0, c, got, 1, 4));
+	EXPECT_EQ(0, memcmp("345", c, 3));
+
+	/* Of what is sent, only what could be read. */
+	memset(end - 32, 'x', 32);
+	for (i = 0; i < 4; i++)
+		lens[i] = 16;
+	EXPECT_EQ(2, io(self->fd[1], KGO_KCHAN_OP_SEND, 0, 0, end - 32, lens, 16, 4));
+	EXPECT_EQ(2, info_of(self->fd[1]).queued);
+	EXPECT_EQ(1, write(self->fd[1], "6", 1));
+	EXPECT_EQ(1, write(self->fd[1], "7", 1));
+	EXPECT_EQ(-1, write(self->fd[1], "8", 1));
+	EXPECT_EQ(EAGAIN, errno);
+	munmap(end - PAGE, 2 * PAGE);
+}
+
+TEST_F(pair, a_call_of_which_a_part_can_not_be_read_faults)
+{
+	struct kgo_kchan_io *a;
+	char *end = edge();
+	__u32 n = 1;
+
+	ASSERT_EQ(1, write(self->fd[1], "1", 1));
+	a = (void *)(end - 8);
+	a->size = sizeof(*a);
+	a->op = KGO_KCHAN_OP_RECV;
+	EXPECT_EQ(-EFAULT, call(self->fd[0], KGO_IOC_KCHAN_IO, a));
+	EXPECT_EQ(-EFAULT, call(self->fd[0], KGO_IOC_KCHAN_IO, (void *)end));
+	EXPECT_EQ(-EFAULT, call(self->fd[0], KGO_IOC_KCHAN_IO, (void *)-PAGE));
+	EXPECT_EQ(1, info_of(self->fd[0]).queued);
+
+	/* One that ends where memory ends is read whole. */
+	a = (void *)(end - sizeof(*a));
+	memset(a, 0, sizeof(*a));
+	a->size = sizeof(*a);
+	a->op = KGO_KCHAN_OP_RECV;
+	a->buf = (__u64)(unsigned long)(end - PAGE);
+	a->lens = (__u64)(unsigned long)&n;
+	a->stride = 1;
+	a->count = 1;
+	EXPECT_EQ(1, call(self->fd[0], KGO_IOC_KCHAN_IO, a));
+	EXPECT_EQ('1', end[-PAGE]);
+	munmap(end - PAGE, 2 * PAGE);
+}
+
 TEST_F(pair, several_messages_go_by_one_call)
 {
 	char out[6][16] = { "a", "bb", "", "dddd", "e", "f" }, in[6][16];

@@ -4,9 +4,9 @@
  *
  *   handler			   deliverer, a goroutine of the library's
  *   -------			   ---------
- *   pending |= signal		   poll(eventfd), in which its thread blocks
- *   write(eventfd)		   busy = 1; take all that is pending
- *				   send to channels, cancel contexts; busy = 0
+ *   inside++; taken still?	   poll(eventfd), in which its thread blocks
+ *   pending |= signal		   busy = 1; take all that is pending
+ *   write(eventfd); inside--	   send to channels, cancel contexts; busy = 0
  *
  * The handler runs on any thread, perhaps in the middle of the scheduler: it
  * touches nothing else.  That the deliverer blocks in a plain poll() costs a
@@ -15,13 +15,18 @@
  * Invariants, under table.mu:
  *   - A signal's handler is ours exactly if it is "taken": somebody is notified
  *     of it.  What was there before is kept in table.old, and comes back.
+ *     While a thread changes both it has its signals blocked.
  *   - A signal that is ignored by kgo_signal_ignore() has its old action kept
  *     as well.
  *   - To send does not wait, so the deliverer holds the mutex all the while.
  *
  * kgo_signal_stop() gives the signals back first, waits until nothing is on
- * its way, and removes the channel then: a signal that came before it was
- * called is neither lost nor does it what it did by default.
+ * its way, and removes the channel then.  A thread may be on its way into the
+ * handler at that moment, which nobody can see; so the handler says that it is
+ * there, looks whether the signal is still taken, and else sends it to its own
+ * thread once more, for what is there by then: each signal comes to the channel
+ * or to what was there before, and never to both or to neither.  Go's runtime
+ * counts its handlers for the same reason.
  *
  * Rejected: signalfd().  It needs the signals blocked in every thread, also in
  * those that the library does not know.
@@ -46,14 +51,15 @@ struct sub {
 static struct {
 	struct kgo_mutex mu;
 	struct kgo_list	subs;		/* mu */
-	u64		taken;		/* mu: signals whose handler is ours */
 	u64		ignored;	/* mu: by kgo_signal_ignore() */
 	struct sigaction old[NR_SIGNALS]; /* mu: of those two */
 	bool		started;	/* mu */
 } table;
 
 /* Shared with the handler. */
-static u64 pending;
+static u64 taken;		/* A: whose handler is ours; changed with table.mu */
+static u64 pending;		/* A */
+static u32 inside;		/* A: so many threads are in the handler */
 static u32 busy;
 static int event_fd = -1;
 
@@ -97,16 +103,29 @@ static int mask_of(const int *sigs, size_t n, u64 *mask)
 	return 0;
 }
 
-static void on_signal(int sig)
+/* System calls, but not libc's: errno belongs to whom this interrupts. */
+static void on_signal(int sig, siginfo_t *info, void *context)
 {
 	const u64 one = 1;
 	u64 old;
 
-	do {
-		old = port_load(&pending);
-	} while (!port_cas(&pending, old, old | bit(sig)));
-	/* Not libc's: errno belongs to whom this interrupts. */
-	arch_syscall(SYS_write, event_fd, (long)&one, sizeof(one), 0, 0, 0);
+	(void)context;
+	/* Pairs with unsubscribe(), by way of is_quiet(). */
+	port_add(&inside, 1);
+	if (port_load(&taken) & bit(sig)) {
+		do {
+			old = port_load(&pending);
+		} while (!port_cas(&pending, old, old | bit(sig)));
+		arch_syscall(SYS_write, event_fd, (long)&one, sizeof(one), 0, 0,
+			     0);
+	} else {
+		/* It is blocked as long as this runs. */
+		arch_syscall(SYS_rt_tgsigqueueinfo,
+			     arch_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0),
+			     arch_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0), sig,
+			     (long)info, 0, 0);
+	}
+	port_add(&inside, -1U);
 }
 
 static void deliver(u64 mask)
@@ -155,10 +174,11 @@ static void deliverer(void *unused)
 	}
 }
 
-/* Nothing is on its way: pending is read first, see deliverer(). */
+/* Nothing is on its way, in the order of that way: see deliverer(). */
 static bool is_quiet(void)
 {
-	return !port_load_acquire(&pending) && !port_load_acquire(&busy);
+	return !port_load_acquire(&inside) && !port_load_acquire(&pending) &&
+	       !port_load_acquire(&busy);
 }
 
 static const struct kgo_site deliverer_site = {
@@ -185,25 +205,53 @@ static int start_locked(void)
 	return ret;
 }
 
-static void set_action(int sig, void (*handler)(int))
+/* Have a handler; @keep what was there. */
+static void set_action(int sig, bool ours, bool keep)
 {
 	/* A call that it interrupts goes on. */
 	struct sigaction sa = {
-		.sa_handler = handler,
 		.sa_flags = SA_RESTART | SA_ONSTACK,
 	};
 	struct sigaction old;
 
 	sigfillset(&sa.sa_mask);
+	if (ours) {
+		sa.sa_sigaction = on_signal;
+		sa.sa_flags |= SA_SIGINFO;
+	} else {
+		sa.sa_handler = SIG_IGN;
+	}
 	sigaction(sig, &sa, &old);
-	if (!((table.taken | table.ignored) & bit(sig)))
+	if (keep)
 		table.old[sig] = old;
+}
+
+static void take(int sig)
+{
+	u64 b = bit(sig);
+
+	port_xchg(&taken, taken | b);
+	set_action(sig, true, !(table.ignored & b));
+	table.ignored &= ~b;
+}
+
+static void give_back(int sig)
+{
+	u64 b = bit(sig);
+
+	/* A full barrier: pairs with the one in on_signal(). */
+	port_xchg(&taken, taken & ~b);
+	if (table.ignored & b)
+		set_action(sig, false, false);
+	else
+		sigaction(sig, &table.old[sig], NULL);
 }
 
 /* Have the handlers that the subscriptions ask for. */
 static void update_locked(void)
 {
-	u64 wanted = 0;
+	u64 wanted = 0, b;
+	sigset_t all, before;
 	struct kgo_list *l;
 	struct sub *s;
 	int sig;
@@ -213,21 +261,19 @@ static void update_locked(void)
 		if (!s->stopping)
 			wanted |= s->mask;
 	}
+	if (wanted == taken)
+		return;
+	/* Between its two halves this thread would come back to on_signal(). */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (sig = 1; sig < NR_SIGNALS; sig++) {
-		u64 b = bit(sig);
-
-		if ((wanted & b) && !(table.taken & b)) {
-			set_action(sig, on_signal);
-			table.taken |= b;
-			table.ignored &= ~b;
-		} else if (!(wanted & b) && (table.taken & b)) {
-			table.taken &= ~b;
-			if (table.ignored & b)
-				set_action(sig, SIG_IGN);
-			else
-				sigaction(sig, &table.old[sig], NULL);
-		}
+		b = bit(sig);
+		if ((wanted & b) && !(taken & b))
+			take(sig);
+		else if (!(wanted & b) && (taken & b))
+			give_back(sig);
 	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static struct sub *find_locked(const struct kgo_chan *c, const struct kgo_ctx *ctx)
@@ -326,7 +372,8 @@ static void undo(u64 mask, bool ignore)
 	if (ignore) {
 		for (sig = 1; sig < NR_SIGNALS; sig++)
 			if (mask & bit(sig))
-				set_action(sig, SIG_IGN);
+				set_action(sig, false,
+					   !((taken | table.ignored) & bit(sig)));
 		table.ignored |= mask;
 	} else {
 		for (sig = 1; sig < NR_SIGNALS; sig++)

@@ -76,13 +76,16 @@ static void unwind(struct kgo_trace *t)
 /* The scan bit keeps a waiting goroutine from running on meanwhile. */
 static void walk_parked(struct kgo_trace *t, struct kgo_g *g)
 {
-	u64 sp, lo = port_load(&g->d.stack_lo), hi = port_load(&g->d.stack_hi);
 	struct arch_frame f;
+	u64 sp, lo, hi;
 
-	if (!lo || g->bound)
+	if (!port_load(&g->d.stack_lo) || port_load(&g->bound))
 		return;		/* it waits in the middle of a thread */
 	if (!kgo_g_scan_begin(g))
 		return;
+	/* It may have been another one before. */
+	lo = port_load(&g->d.stack_lo);
+	hi = port_load(&g->d.stack_hi);
 	sp = g->d.sp;
 	if (sp >= lo && sp + sizeof(f) <= hi &&
 	    read_words(sp, (u64 *)&f, sizeof(f) / sizeof(u64))) {

@@ -193,7 +193,7 @@ bool kgo_preempt(struct kgo_m *m)
 
 	ret = true;
 	bound = g->bound;
-	g->bound = m;
+	port_store(&g->bound, m);
 	p = kgo_m_p(m);
 	if (p)
 		begin_turn(p, port_now_coarse());
@@ -208,7 +208,7 @@ bool kgo_preempt(struct kgo_m *m)
 	port_store(&g->d.p, p->index);
 	port_store(&p->d.schedtick, p->d.schedtick + 1);
 	port_store(&p->d.slicetick, p->d.slicetick + 1);
-	g->bound = bound;
+	port_store(&g->bound, bound);
 	kgo_g_set_state(g, KGO_G_PREEMPTED, KGO_G_RUNNING);
 leave:
 	port_barrier();

@@ -43,7 +43,7 @@ void kgo_lock_os_thread(void)
 	}
 	if (!g->bound) {
 		/* Read by others only when it is queued: not before it parks. */
-		g->bound = m;
+		port_store(&g->bound, m);
 		m->lock_binds = true;
 		port_store(&g->d.flags, g->d.flags | KGO_GF_BOUND);
 	}
@@ -59,6 +59,6 @@ void kgo_unlock_os_thread(void)
 		return;
 	g = m->curg;
 	m->lock_binds = false;
-	g->bound = NULL;
+	port_store(&g->bound, NULL);
 	port_store(&g->d.flags, g->d.flags & ~KGO_GF_BOUND);
 }
